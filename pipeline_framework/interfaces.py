@@ -1,0 +1,208 @@
+"""The contract between the framework and the systems it moves data between, on one page.
+
+Nothing here is inherited: a connector is a frozen dataclass whose fields are its configuration and
+whose methods have these shapes. Data travels as Arrow record batches, so memory is bounded by the
+batch, whatever a window holds. Times are UTC. Every method may raise `Unavailable` (worth another
+try) or a `Terminal` error (somebody has to act); nothing else may escape.
+`pipeline_framework.testing` proves an implementation against what the comments promise.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any, Protocol
+
+import pyarrow as pa
+from pydantic import AfterValidator, ValidationInfo
+
+from pipeline_framework.windows import Window
+
+
+def _beside(key: str, path: str, info: ValidationInfo) -> str:
+    folder = (info.context or {}).get(key)
+    return path if folder is None or "://" in path else str(Path(folder) / path)
+
+
+# A connector's field of this type resolves against the configuration file's folder.
+InputPath = Annotated[str, AfterValidator(lambda path, info: _beside("inputs", path, info))]
+# The same for what the pipeline writes: against PIPELINE_STATE_DIR where that is set.
+StatePath = Annotated[str, AfterValidator(lambda path, info: _beside("state", path, info))]
+
+
+@dataclass(frozen=True, slots=True)
+class Lock:
+    """A held window. Whoever writes shows `epoch`: a stage or target that has seen a larger one refuses."""
+
+    record_id: int
+    pipeline_id: str
+    mapping_name: str
+    window: Window
+    epoch: int
+    owner: str
+    columns: Mapping[str, Any] = field(default_factory=dict)  # the row of pipeline_records by name
+
+
+@dataclass(slots=True)
+class Tally:
+    """Rows that passed so far on the way from source to stage; final once the batches are used up."""
+
+    read: int = 0
+    bad: int = 0  # put aside with a reason
+    filtered: int = 0  # left out by a transform
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One pass over a window: rows as batches of `schema`, and `count` rows from the same snapshot."""
+
+    schema: pa.Schema
+    batches: Iterator[pa.RecordBatch]
+    count: int
+    tally: Tally = field(default_factory=Tally)
+
+
+@dataclass(frozen=True, slots=True)
+class StagedFile:
+    """A file of the stage: address relative to its manifest, rows, size in bytes."""
+
+    name: str
+    rows: int
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """What one epoch staged; written last and only if absent, so that a reader sees all or nothing.
+
+    Counts are None where a transfer cannot know them (a module of functions). `digest` is the hash
+    of the manifest's own text; the control table keeps it beside `address` in the marker.
+    """
+
+    address: str = ""
+    digest: str = ""
+    epoch: int = 0
+    host: str = ""
+    files: Sequence[StagedFile] = ()
+    rows: int | None = None
+    bad_rows: int | None = None
+    filtered_rows: int | None = None
+    size: int | None = None
+    source_count: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Staged:
+    """A manifest and the two ways to its rows: `paths` a system may read itself, or `batches()`.
+
+    `batches()` streams, may be called again, and yields batches of one schema even for zero rows.
+    """
+
+    manifest: Manifest
+    schema: pa.Schema
+    paths: Sequence[str]
+    batches: Callable[[], pa.RecordBatchReader]
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """The ledger's word on a window: `rows` were put there under `epoch` by `owner`."""
+
+    epoch: int
+    owner: str
+    rows: int | None
+    loaded_at: datetime | None = None
+
+
+class Source(Protocol):
+    """Where rows are read from."""
+
+    def check(self) -> str:
+        """One sentence on what answers (name, rows or files); no rows are moved."""
+
+    def count(self, window: Window) -> int:
+        """Rows with start <= time < end, now. Rows without a time are `BadData` unless ignored."""
+
+    def read(self, window: Window) -> Reading:
+        """The same rows as batches, counted in the same snapshot where the system has one."""
+
+
+class Stage(Protocol):
+    """Where rows rest between source and target, in a folder of their window and epoch."""
+
+    def check(self) -> str:
+        """One sentence on where it is; proves that a file can be written and removed."""
+
+    def write(self, lock: Lock, reading: Reading) -> Manifest:
+        """Write all batches, then the manifest. Same epoch twice: the first manifest wins (`Fenced`)."""
+
+    def staged(self, lock: Lock) -> Staged:
+        """What the marker in `lock.columns` names (manifest_address, manifest_digest).
+
+        Raises `StageLost` when it is gone or differs, `StageElsewhere` when it is on another host.
+        """
+
+    def clear(self, lock: Lock) -> None:
+        """Remove what epochs older than `lock.epoch` left of this window, but for its `stage_epoch`."""
+
+
+class Target(Protocol):
+    """Where rows end up."""
+
+    def check(self) -> str:
+        """One sentence on what answers; proves the right to write without changing a row."""
+
+    def count(self, window: Window) -> int:
+        """Rows of the target with start <= time < end, now; 0 where there is no table yet."""
+
+    def load(self, lock: Lock, staged: Staged) -> Loaded:
+        """Replace the window by what is staged, with its ledger row, in one transaction.
+
+        A ledger row of a larger epoch, or of this epoch and another owner: `Fenced`, nothing changed.
+        Of this epoch and owner: already done, answered from the ledger. Fewer or more rows than the
+        manifest says: an error, nothing changed.
+        """
+
+    def loaded(self, lock: Lock) -> Loaded | None:
+        """The ledger row of this window, or None where this pipeline never loaded it."""
+
+    def clear(self, lock: Lock) -> None:
+        """Empty the window in such a transaction; the ledger row says 0 rows."""
+
+
+class Transform(Protocol):
+    """Changes batches on the way to the stage; rows left out count as filtered."""
+
+    def apply(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        """The changed batch; of one schema for every batch, an empty one included."""
+
+
+class Transfer(Protocol):
+    """What the phases drive: streamed parts, a module of functions, later an engine."""
+
+    def check(self) -> Iterator[tuple[str, Callable[[], str]]]:
+        """Each part by name with its own check."""
+
+    def source_count(self, lock: Lock) -> int:
+        """Rows of the window in the source, now."""
+
+    def target_count(self, lock: Lock) -> int:
+        """Rows of the window in the target, now."""
+
+    def source_to_stage(self, lock: Lock) -> Manifest:
+        """Stage the window under this epoch."""
+
+    def manifest(self, lock: Lock) -> Manifest:
+        """The manifest that the marker names; raises as `Stage.staged` does."""
+
+    def stage_to_target(self, lock: Lock) -> Loaded:
+        """Load what the marker names."""
+
+    def loaded(self, lock: Lock) -> Loaded | None:
+        """What the target's ledger says of the window; None where there is no ledger."""
+
+    def clear_stage(self, lock: Lock) -> None:
+        """Remove leftovers of older epochs."""
+
+    def clear_target(self, lock: Lock) -> None:
+        """Empty the window in the target."""
