@@ -3,6 +3,7 @@
     PipelineError
     ├── Transient               worth another try without anybody's help
     │   ├── Unavailable             a database, source, stage or target does not answer
+    │   ├── TransferFailed          an implementation raised an error of its own
     │   ├── StageLost               staged files are gone or differ from their manifest: stage again
     │   └── Uncounted               a count could not be taken: the audit alone is tried again
     ├── Terminal                the same try would fail in the same way: somebody has to act
@@ -33,6 +34,10 @@ class Transient(PipelineError):
 
 class Unavailable(Transient):
     """A system does not answer, or refuses for the moment."""
+
+
+class TransferFailed(Transient):
+    """An implementation raised something that this tree does not know; its type and text are kept."""
 
 
 class StageLost(Transient):

@@ -1,0 +1,5 @@
+"""Pure judgement: numbers in, verdict and words out. Knows no system and no database."""
+
+from pipeline_framework.audit.counts import Counts, Verdict, judge
+
+__all__ = ["Counts", "Verdict", "judge"]

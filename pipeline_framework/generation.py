@@ -1,0 +1,180 @@
+"""Which windows are due; validate them; add them; lock one."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from pipeline_framework import registry
+from pipeline_framework.control_table import Record, claims, new_windows, progress, rescue
+from pipeline_framework.control_table.new_windows import NewWindow
+from pipeline_framework.errors import FutureData, LockConflict, Misuse, NothingPending
+from pipeline_framework.interfaces import Lock
+from pipeline_framework.pipeline import Pipeline
+from pipeline_framework.windows import GridHistory, Window, missing
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Which window a run wants: one by its start, or the oldest of a range [first, last); UTC."""
+
+    window_start: datetime | None = None
+    first: datetime | None = None
+    last: datetime | None = None
+    newest_first: bool = False
+
+
+OLDEST = Choice()
+
+
+def watermark(pipeline: Pipeline, now: datetime) -> datetime:
+    """Until when windows are ready: `now` less the stability lag, UTC."""
+    return pipeline.config.time_back.before(now, pipeline.config.zone)
+
+
+def grid_history(pipeline: Pipeline, covered: list[Window]) -> GridHistory:
+    """The grids in force so far, followed by the configured one where the last window ends."""
+    known = new_windows.grid_history(pipeline.database, pipeline.key)
+    grid = pipeline.config.window_grid
+    if known is None or not covered:
+        return GridHistory.of(grid)
+    return known.followed_by(grid, max(window.end for window in covered))
+
+
+def due(pipeline: Pipeline, now: datetime, choice: Choice = OLDEST) -> Iterator[Window]:
+    """Windows that are ready, wanted and not in the control table yet, oldest first; adds nothing."""
+    config, covered = pipeline.config, new_windows.islands(pipeline.database, pipeline.key)
+    history = grid_history(pipeline, covered)
+    for window in missing(history, covered, config.start, watermark(pipeline, now), config.end):
+        if choice.last and window.start >= choice.last:
+            return
+        if choice.first is None or window.end > choice.first:
+            yield window
+
+
+def generate(pipeline: Pipeline, now: datetime, choice: Choice = OLDEST) -> int:
+    """Add every due window, validated; how many were added. Adding again adds nothing."""
+    covered = new_windows.islands(pipeline.database, pipeline.key)
+    rows = (announced(pipeline, described(pipeline, window)) for window in due(pipeline, now, choice))
+    return new_windows.add(pipeline.database, pipeline.key, grid_history(pipeline, covered), rows)
+
+
+def described(pipeline: Pipeline, window: Window) -> NewWindow:
+    """The row that the control table gets for a window."""
+    config = pipeline.config
+    start, end = window.start.astimezone(config.zone), window.end.astimezone(config.zone)
+    values = {
+        **config.default_record,
+        "mapping_name": config.mapping_name,
+        "window_start": start,
+        "window_end": end,
+        "target_day": start.date(),
+        "time_interval": window.interval,
+    }
+    return NewWindow(
+        window=window,
+        target_day=start.date(),
+        time_interval=window.interval,
+        source_name=config.source_name,
+        target_name=config.target_name,
+        max_attempts=config.max_attempts,
+        **{f"key_{letter}": registry.key(config, f"function_{letter}", values) for letter in "xyz"},
+    )
+
+
+def validated(pipeline: Pipeline, row: NewWindow) -> NewWindow:
+    """The row itself; `Misuse` when a field that `check_fields` names would be empty."""
+    columns = {**pipeline.config.default_record, **{name: getattr(row, name) for name in row.__slots__}}
+    require_fields(pipeline, row.window, columns)
+    return row
+
+
+def require_fields(pipeline: Pipeline, window: Window, columns: Mapping[str, Any]) -> None:
+    """Raise `Misuse` naming the first of `check_fields` that is empty in `columns`."""
+    for name in pipeline.config.check_fields:
+        if columns.get(name) in (None, ""):
+            raise Misuse(
+                f"{pipeline.config.file}: check_fields asks for {name}, which is empty for window {window}; "
+                f"set {name.replace('key_', 'function_')} or take {name} out of check_fields."
+            )
+
+
+def store_and_validate(pipeline: Pipeline, now: datetime, choice: Choice = OLDEST) -> Lock:
+    """Generate, validate and lock: the lock a run works under.
+
+    A run that holds a window already gets the same one again under a new epoch. Raises a `NothingToDo`
+    when there is no window for this run, `Misuse` when `check_fields` are incomplete.
+    """
+    rescue.rescue(pipeline.database, pipeline.key, backoff_seconds=pipeline.config.backoff_seconds)
+    record = resumed(pipeline) or claimed(pipeline, now, choice)
+    require_complete(pipeline, record)
+    return pipeline.moved(record).lock()
+
+
+def resumed(pipeline: Pipeline) -> Record | None:
+    """The window this run holds already, or that an earlier `airflow tasks test` left."""
+    lease = pipeline.holder.park_seconds
+    mine = claims.resume(pipeline.database, pipeline.key, pipeline.holder, lease_seconds=lease)
+    return mine or claims.adopt_temporary(pipeline.database, pipeline.key, pipeline.holder, lease_seconds=lease)
+
+
+def claimed(pipeline: Pipeline, now: datetime, choice: Choice) -> Record:
+    """A window newly locked for this run; generates first."""
+    generate(pipeline, now, choice)
+    start = choice.window_start
+    if pipeline.module and pipeline.record_functions.chooses:
+        start = start or module_choice(pipeline)
+    if start:
+        return chosen(pipeline, now, start)
+    return next_in_line(pipeline, now, choice)
+
+
+def module_choice(pipeline: Pipeline) -> datetime:
+    """The start of the window that the module picks and no other run is working on."""
+    start = pipeline.record_functions.oldest()
+    if start is None:
+        raise NothingPending("download_oldest_pending_record knows of no pending window.")
+    other = pipeline.record_functions.holder(start, pipeline.holder.dag_run_id)
+    if other:
+        raise LockConflict(f"the window that starts at {start:%Y-%m-%dT%H:%M:%SZ} is in progress in run {other}.")
+    return start
+
+
+def next_in_line(pipeline: Pipeline, now: datetime, choice: Choice) -> Record:
+    """The oldest (or newest) ready window of the choice."""
+    claim = claims.claim_newest if choice.newest_first else claims.claim_oldest
+    until = watermark(pipeline, now)
+    record = claim(
+        pipeline.database,
+        pipeline.key,
+        pipeline.holder,
+        watermark=min(until, choice.last) if choice.last else until,
+        since=choice.first,
+        lease_seconds=pipeline.holder.park_seconds,
+    )
+    if record is None:
+        raise NothingPending(why_none(pipeline, until))
+    return record
+
+
+def chosen(pipeline: Pipeline, now: datetime, start: datetime) -> Record:
+    """The window that starts at `start`, whatever its place in line."""
+    row = window_at(pipeline, start)
+    if row is None or row.window_end_time > watermark(pipeline, now):
+        raise FutureData(not_ready(pipeline, start, watermark(pipeline, now)))
+    record = claims.claim_window(
+        pipeline.database,
+        pipeline.key,
+        pipeline.holder,
+        window_start=start,
+        lease_seconds=pipeline.holder.park_seconds,
+    )
+    if record is None:
+        raise LockConflict(why_not(row))
+    return record
+
+
+def window_at(pipeline: Pipeline, start: datetime) -> Record | None:
+    """The row of the window that starts at `start`."""
+    rows = pipeline.database.run("window_at", **pipeline.key.parameters, window_start=start)
+    return Record.of(rows[0]) if rows else None

@@ -1,0 +1,245 @@
+"""The story of a window: pre_validation → source_to_stage → stage_to_target → audit.
+
+Each phase renews the lock while it works, leaves a marker when it is done and is passed over when
+its marker is there, so a crashed run is resumed at the first unfinished phase. Every function takes
+the lock and returns it with the row's columns as they are afterwards.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TypeVar
+
+from pipeline_framework.audit import Counts, Verdict, judge
+from pipeline_framework.control_table import claims, progress
+from pipeline_framework.control_table.lease import renewing
+from pipeline_framework.control_table.states import Phase, Result
+from pipeline_framework.errors import (
+    CountsMatch,
+    IntegrityViolation,
+    LockConflict,
+    LockLost,
+    NothingToDo,
+    PipelineError,
+    StageElsewhere,
+    StageLost,
+    Terminal,
+    Transient,
+    TransferFailed,
+    Uncounted,
+)
+from pipeline_framework.interfaces import Loaded, Lock, Manifest
+from pipeline_framework.pipeline import Pipeline
+from pipeline_framework.retries import patiently
+from pipeline_framework.signals import PhaseFinished, PhaseStarted, emit
+
+T = TypeVar("T")
+
+
+def pre_validation(pipeline: Pipeline, lock: Lock) -> Lock:
+    """Complete an untouched window whose source and target already agree, and raise `CountsMatch`.
+
+    A window with a marker, or one that was reopened, is never passed over on equal counts.
+    """
+    if lock.columns["phase_completed"] or lock.columns["reload_reason"]:
+        return lock
+    with renewing(pipeline.database, lock, pipeline.config.lease_seconds):
+        counts = counted(pipeline, lock)
+        result = already(pipeline, lock, counts)
+    if result is None:
+        return parked(pipeline, lock)
+    completed(pipeline, lock, result, judge(counts))
+    raise CountsMatch(f"window {lock.window}: {judge(counts).explanation}; nothing was moved.")
+
+
+def already(pipeline: Pipeline, lock: Lock, counts: Counts) -> Result | None:
+    """How a window counts that needs no move; None when it needs one."""
+    if counts.source_now != counts.target_count:
+        return None
+    if counts.source_now == 0:
+        return Result.EMPTY
+    if pipeline.transfer.loaded(lock):
+        return Result.LOADED
+    return Result.ALREADY_PRESENT if pipeline.config.trust_existing else None
+
+
+def source_to_stage(pipeline: Pipeline, lock: Lock) -> Lock:
+    """Stage the window under this epoch; the marker keeps where and how much."""
+    if lock.columns["phase_completed"]:
+        return lock
+    with phase(pipeline, lock, Phase.SOURCE_TO_STAGE) as working:
+        manifest: Manifest = patient(pipeline, working, pipeline.transfer.source_to_stage)
+    return finished(pipeline, working, Phase.SOURCE_TO_STAGE, **staged_facts(manifest, working))
+
+
+def staged_facts(manifest: Manifest, lock: Lock) -> dict[str, object]:
+    """What the marker keeps of a manifest; the counts wait in audit_detail for the audit."""
+    return {
+        "stage_epoch": lock.epoch,
+        "manifest_address": manifest.address,
+        "manifest_digest": manifest.digest,
+        "source_count": manifest.source_count,
+        "audit_detail": {
+            "staged": manifest.rows,
+            "bad": manifest.bad_rows,
+            "filtered": manifest.filtered_rows,
+        },
+    }
+
+
+def stage_to_target(pipeline: Pipeline, lock: Lock) -> Lock:
+    """Load what was staged; a stage that is gone is staged again, once."""
+    if lock.columns["phase_completed"] != Phase.SOURCE_TO_STAGE:
+        return lock
+    try:
+        return loaded(pipeline, lock)
+    except StageLost:
+        return loaded(pipeline, source_to_stage(pipeline, restaged(pipeline, lock)))
+
+
+def loaded(pipeline: Pipeline, lock: Lock) -> Lock:
+    """One load of what the marker names, with its own marker."""
+    with phase(pipeline, lock, Phase.STAGE_TO_TARGET) as working:
+        outcome: Loaded = patient(pipeline, working, pipeline.transfer.stage_to_target)
+    detail = {**(working.columns["audit_detail"] or {}), "loaded": outcome.rows}
+    return finished(pipeline, working, Phase.STAGE_TO_TARGET, audit_detail=detail)
+
+
+def restaged(pipeline: Pipeline, lock: Lock) -> Lock:
+    """The lock back before its first marker, under a new epoch and so in a new stage folder."""
+    progress.restage(pipeline.database, lock)
+    return take_up(pipeline, lock.record_id)
+
+
+def audit(pipeline: Pipeline, lock: Lock) -> Lock:
+    """Count, compare, explain; completes the window or raises.
+
+    Raises `Uncounted` when a count could not be taken (the window keeps its markers and the audit alone
+    is tried again), `IntegrityViolation` when rows are missing or foreign (the window is marked
+    mismatch, an attempt is counted and the next load replaces it).
+    """
+    with phase(pipeline, lock, Phase.AUDIT) as working:
+        verdict = judge(recounted(pipeline, working))
+    if not verdict.sound:
+        mismatched(pipeline, working, verdict)
+        raise IntegrityViolation(f"window {lock.window}: {verdict.explanation}.")
+    done = completed(pipeline, working, Result.EMPTY if verdict.empty else Result.LOADED, verdict)
+    emit(PhaseFinished(lock.record_id, Phase.AUDIT))
+    return done
+
+
+def recounted(pipeline: Pipeline, lock: Lock) -> Counts:
+    """The five counts; whatever keeps one from being taken is `Uncounted`."""
+    try:
+        return counted(pipeline, lock)
+    except (Transient, Terminal) as error:
+        raise Uncounted(f"window {lock.window} could not be counted: {error}") from error
+
+
+def counted(pipeline: Pipeline, lock: Lock) -> Counts:
+    """What source and target hold now, beside what the markers remember."""
+    detail = lock.columns["audit_detail"] or {}
+    source_now: int = patient(pipeline, lock, pipeline.transfer.source_count)
+    target_count: int = patient(pipeline, lock, pipeline.transfer.target_count)
+    return Counts(
+        source_count=lock.columns["source_count"],
+        staged=detail.get("staged"),
+        bad=detail.get("bad"),
+        filtered=detail.get("filtered"),
+        loaded=detail.get("loaded"),
+        target_count=target_count,
+        source_now=source_now,
+    )
+
+
+def take_up(pipeline: Pipeline, record_id: int) -> Lock:
+    """The run's lock for its next task, under a new epoch, so that an earlier try is fenced off.
+
+    Raises `LockConflict` naming the state or holder when the window is not this run's any more.
+    """
+    record = claims.resume(
+        pipeline.database, pipeline.key, pipeline.holder, lease_seconds=pipeline.holder.park_seconds
+    )
+    if record is None:
+        raise LockConflict(claims.whose(pipeline.database, record_id))
+    return pipeline.moved(record).lock()
+
+
+def failed(pipeline: Pipeline, lock: Lock, error: Exception, *, retry_in: float | None = None) -> None:
+    """What an error in a phase does to its window.
+
+    `retry_in` is the number of seconds until the same run tries again by itself; None when it will not.
+    A mismatch was recorded by the audit; a lost lock is not ours to touch; a stage on another host is no
+    fault of the window and counts no attempt.
+    """
+    match error:
+        case LockLost() | NothingToDo() | IntegrityViolation():
+            return
+        case StageElsewhere():
+            record = progress.release(pipeline.database, lock, str(error))
+        case Transient() if retry_in is not None:
+            record = progress.park(pipeline.database, lock, seconds=retry_in + pipeline.config.lease_seconds)
+        case _:
+            record = progress.fail(
+                pipeline.database, lock, str(error), backoff_seconds=pipeline.config.backoff_seconds
+            )
+    pipeline.moved(record)
+
+
+@contextmanager
+def phase(pipeline: Pipeline, lock: Lock, name: Phase) -> Iterator[Lock]:
+    """Begin `name`, renew the lock while the block works, and let only errors of our tree out."""
+    record = progress.begin(pipeline.database, lock, name, lease_seconds=pipeline.config.lease_seconds)
+    working = pipeline.moved(record).lock()
+    emit(PhaseStarted(lock.record_id, name, lock.columns["source_count"]))
+    try:
+        with renewing(pipeline.database, working, pipeline.config.lease_seconds):
+            yield working
+    except (PipelineError, OSError, KeyboardInterrupt, SystemExit):
+        raise
+    except Exception as error:
+        raise TransferFailed(f"{name.lower()}: {type(error).__name__}: {error}") from error
+
+
+def patient(pipeline: Pipeline, lock: Lock, step: Callable[[Lock], T]) -> T:
+    """The step's answer; `Unavailable` is tried again within `retry_seconds`."""
+    return patiently(pipeline.config.retry_seconds, lock.record_id)(step, lock)
+
+
+def finished(pipeline: Pipeline, lock: Lock, name: Phase, **facts: object) -> Lock:
+    """Leave the marker of `name` with its facts, and park the lock for whoever goes on."""
+    seconds = pipeline.holder.park_seconds
+    record = progress.finish(pipeline.database, lock, name, park_seconds=seconds, **facts)
+    emit(PhaseFinished(lock.record_id, name))
+    return pipeline.moved(record).lock()
+
+
+def parked(pipeline: Pipeline, lock: Lock) -> Lock:
+    """The lock with its lease at the length that outlives the pause before the next task."""
+    record = progress.park(pipeline.database, lock, seconds=pipeline.holder.park_seconds)
+    return pipeline.moved(record).lock()
+
+
+def completed(pipeline: Pipeline, lock: Lock, result: Result, verdict: Verdict) -> Lock:
+    """Complete the window with what was counted."""
+    record = progress.complete(pipeline.database, lock, result, **audit_facts(verdict))
+    return pipeline.moved(record).lock()
+
+
+def mismatched(pipeline: Pipeline, lock: Lock, verdict: Verdict) -> None:
+    """Mark the window mismatch: an attempt is counted, its markers go, the next load replaces it."""
+    backoff = pipeline.config.backoff_seconds
+    record = progress.mismatch(
+        pipeline.database, lock, verdict.explanation, backoff_seconds=backoff, **audit_facts(verdict)
+    )
+    pipeline.moved(record)
+
+
+def audit_facts(verdict: Verdict) -> dict[str, object]:
+    """The columns that an audit fills."""
+    return {
+        "source_count": verdict.counts.expected,
+        "target_count": verdict.counts.target_count,
+        "count_difference": verdict.counts.difference,
+        "percentage_difference": verdict.counts.percentage,
+        "audit_detail": verdict.detail(),
+    }

@@ -1,0 +1,75 @@
+"""The four record functions that a module of the specification may define as well.
+
+The control table stays the owner of the windows. A module's `upload_record_to_database` and
+`update_record_in_database` are told of every row added and every move made, so that its own table
+follows; `download_oldest_pending_record` chooses the next window, and a window that
+`get_all_in_progress_records` says is in progress under another run is left alone.
+"""
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from pipeline_framework.errors import PipelineError, TransferFailed
+from pipeline_framework.transfers.functions import function_record
+
+
+@dataclass(frozen=True, slots=True)
+class RecordFunctions:
+    """What `module` defines of the four; each method does nothing where the function is absent."""
+
+    module: object
+    final_config: Mapping[str, Any]
+
+    def uploaded(self, columns: Mapping[str, Any]) -> None:
+        """Tell of a row that was added."""
+        self._call("upload_record_to_database", function_record(columns))
+
+    def updated(self, columns: Mapping[str, Any]) -> None:
+        """Tell of a row that was moved."""
+        self._call("update_record_in_database", function_record(columns))
+
+    @property
+    def chooses(self) -> bool:
+        """Whether the module picks the next window itself."""
+        return hasattr(self.module, "download_oldest_pending_record")
+
+    @property
+    def follows(self) -> bool:
+        """Whether the module wants to hear of rows that were added."""
+        return hasattr(self.module, "upload_record_to_database")
+
+    def oldest(self) -> datetime | None:
+        """Start of the window that the module picks; None when it knows of none."""
+        record = self._call("download_oldest_pending_record")
+        return _column(record, "window_start_time") if record else None
+
+    def holder(self, window_start: datetime, dag_run_id: str) -> str | None:
+        """The other run under which the module says this window is in progress."""
+        for record in self._call("get_all_in_progress_records") or ():
+            run = str(_column(record, "dag_run_id"))
+            if _column(record, "window_start_time") == window_start and run != dag_run_id:
+                return run
+        return None
+
+    def _call(self, name: str, *arguments: object) -> Any:
+        function = getattr(self.module, name, None)
+        if function is None:
+            return None
+        try:
+            return function(*_fitting(function, (dict(self.final_config), *arguments)))
+        except PipelineError:
+            raise
+        except Exception as error:
+            raise TransferFailed(f"{name}: {type(error).__name__}: {error}") from error
+
+
+def _column(record: Mapping[str, Any], name: str) -> Any:
+    return record[name] if name in record else record[name.upper()]
+
+
+def _fitting(function: Callable[..., object], arguments: tuple[object, ...]) -> tuple[object, ...]:
+    wanted = [p for p in inspect.signature(function).parameters.values() if p.default is p.empty]
+    return arguments if len(wanted) <= len(arguments) else (*arguments, {})
