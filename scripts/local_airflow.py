@@ -1,0 +1,158 @@
+"""An Airflow of its own on this machine: own home, own port, own processes, and nothing left behind.
+
+Used by `make run`, `make airflow` and the tests; made for one person on one machine, not for production.
+"""
+
+import ctypes
+import os
+import secrets
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.request import urlopen
+
+import psutil
+
+ROOT = Path(__file__).resolve().parents[1]
+PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
+PARTS = ("api-server", "scheduler", "dag-processor")
+
+
+def free_port(favourite: int = 0) -> int:
+    """A loopback port that nobody listens on now: the favourite, or else any."""
+    with socket.socket() as probe:
+        try:
+            probe.bind(("127.0.0.1", favourite))
+        except OSError:
+            probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def environment(home: Path, dags: Path, port: int = 0, **settings: str) -> dict[str, str]:
+    """The variables that make an `airflow` command use `home` and `dags` and nothing of this user's own."""
+    foreign = ("AIRFLOW", "PYTHONPATH")
+    ours = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
+    base = f"http://127.0.0.1:{port}"
+    return ours | {
+        "AIRFLOW_HOME": str(home),
+        "AIRFLOW__API__BASE_URL": base,
+        "AIRFLOW__API__HOST": "127.0.0.1",
+        "AIRFLOW__API__PORT": str(port),
+        "AIRFLOW__API__WORKERS": "1",
+        "AIRFLOW__API_AUTH__JWT_SECRET": secrets.token_hex(32),
+        "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
+        "AIRFLOW__CORE__DAGS_FOLDER": str(dags),
+        "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{base}/execution/",
+        "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        "AIRFLOW__CORE__PARALLELISM": "8",
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home}/airflow.db",
+        "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT": str(free_port()),
+        "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.1",
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        **settings,
+    }
+
+
+@dataclass
+class LocalAirflow:
+    """The parts of one Airflow as processes of this one, each the leader of its own session."""
+
+    home: Path
+    variables: Mapping[str, str]
+    processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
+
+    @property
+    def address(self) -> str:
+        """Where its page is."""
+        return self.variables["AIRFLOW__API__BASE_URL"]
+
+    def command(self, *words: str) -> None:
+        """Run one `airflow` command to its end; its output goes to a log and is shown when it fails."""
+        log = self.home / f"{words[0]}.log"
+        with log.open("ab") as output:
+            done = subprocess.run(
+                ["airflow", *words], env=self.variables, stdout=output, stderr=output, check=False
+            )
+        if done.returncode:
+            sys.exit(f"airflow {' '.join(words)} failed:\n{log.read_text()[-3000:]}")
+
+    def start(self) -> None:
+        """Migrate the metadata database and start every part."""
+        adopt_orphans()
+        self.home.mkdir(parents=True, exist_ok=True)
+        self.command("db", "migrate")
+        for part in PARTS:
+            with (self.home / f"{part}.log").open("ab") as log:
+                self.processes.append(
+                    subprocess.Popen(
+                        ["airflow", part], env=self.variables, stdout=log, stderr=log, start_new_session=True
+                    )
+                )
+
+    def wait_until_healthy(self, seconds: float = 120) -> None:
+        """Return when the page answers; stop with the log of a part that ended instead."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            for part, process in zip(PARTS, self.processes, strict=True):
+                if process.poll() is not None:
+                    sys.exit(f"{part} ended: {(self.home / f'{part}.log').read_text()[-3000:]}")
+            if answers(f"{self.address}/api/v2/monitor/health"):
+                return
+            time.sleep(0.2)
+        sys.exit(f"Airflow did not answer at {self.address} in {seconds:.0f} seconds: see {self.home}/*.log.")
+
+    def stop(self, patience: float = 5) -> None:
+        """Ask the parts to end; after `patience` seconds end what is left, children before their parents."""
+        for process in self.processes:
+            process.terminate()
+        psutil.wait_procs(self.members(), timeout=patience)
+        while members := self.members():
+            parents = {member.ppid() for member in members}
+            childless = [member for member in members if member.pid not in parents]
+            for member in childless:
+                member.kill()
+            psutil.wait_procs(childless, timeout=1)  # their parents take note of the end
+        for process in self.processes:
+            process.wait()
+        bury_orphans()
+
+    def members(self) -> list[psutil.Process]:
+        """Whatever lives in those sessions: the parts, their workers, and the tasks that these run."""
+        leaders = {process.pid for process in self.processes}
+        return [process for process in psutil.process_iter() if session_of(process) in leaders]
+
+
+def adopt_orphans() -> None:
+    """On Linux, make this process the parent of those that lose theirs, as init is in a full system."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def bury_orphans() -> None:
+    """Take note of every child that has ended, so that none stays in the process table."""
+    with suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+
+
+def answers(address: str) -> bool:
+    """Whether something serves `address`."""
+    try:
+        with urlopen(address, timeout=5) as reply:  # noqa: S310 the address is ours
+            return bool(reply.status == 200)
+    except OSError:
+        return False
+
+
+def session_of(process: psutil.Process) -> int | None:
+    """The pid of the leader of the process's session; None when it has ended."""
+    try:
+        return None if process.status() == psutil.STATUS_ZOMBIE else os.getsid(process.pid)
+    except (OSError, psutil.Error):
+        return None

@@ -1,0 +1,86 @@
+"""`make airflow`: Airflow on the example's DAG, with windows still to do, until Ctrl-C."""
+
+import json
+import secrets
+import signal
+import sys
+import tempfile
+from pathlib import Path
+from types import FrameType
+
+from scripts.local_airflow import ROOT, LocalAirflow, environment, free_port
+
+EXAMPLE = ROOT / "examples" / "flights" / "pipeline.yml"
+FAVOURITE_PORT = 8080
+
+READY = """
+  Airflow:    {address}/dags/data_pipeline_main
+  user:       admin
+  password:   {password}
+
+The DAG is on: its first run moves the oldest window, and each press of Trigger the next one.
+What the control table says of them, in another terminal:
+
+  PIPELINE_STATE_DIR={state} .venv/bin/pipeline status --config {config}
+
+Logs are in {home}. Ctrl-C ends everything and takes that folder away.
+"""
+
+
+def interrupted(number: int, _frame: FrameType | None) -> None:
+    """SIGTERM and SIGHUP end it as Ctrl-C does."""
+    raise KeyboardInterrupt(signal.Signals(number).name)
+
+
+def airflow_in(folder: Path, password: str) -> LocalAirflow:
+    """An Airflow of its own under `folder`, with one user."""
+    home = folder / "airflow"
+    home.mkdir()
+    passwords = home / "passwords.json"
+    passwords.write_text(json.dumps({"admin": password}))
+    variables = environment(
+        home,
+        ROOT / "dags",
+        free_port(FAVOURITE_PORT),
+        AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE=str(passwords),
+        PIPELINE_CONFIG=str(EXAMPLE),
+        PIPELINE_STATE_DIR=str(folder / "state"),
+    )
+    return LocalAirflow(home, variables)
+
+
+def show(folder: Path) -> None:
+    """Start, say where it is, wait; whatever happens, nothing is left behind."""
+    password = secrets.token_urlsafe(9)
+    (folder / "state").mkdir()
+    airflow = airflow_in(folder, password)
+    try:
+        print("Starting Airflow ...", flush=True)
+        airflow.start()
+        airflow.wait_until_healthy()
+        print(
+            READY.format(
+                address=airflow.address,
+                password=password,
+                state=folder / "state",
+                config=EXAMPLE.relative_to(ROOT),
+                home=airflow.home,
+            ),
+            flush=True,
+        )
+        signal.pause()
+    except KeyboardInterrupt:
+        print("\nEnding Airflow ...", flush=True)
+    finally:
+        for again in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(again, signal.SIG_IGN)  # a second Ctrl-C must not leave half of it alive
+        airflow.stop()
+
+
+if __name__ == "__main__":
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, interrupted)
+    (ROOT / "var").mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="airflow-", dir=ROOT / "var") as folder:
+        show(Path(folder))
+    sys.exit(0)
