@@ -12,7 +12,7 @@ from pipeline_framework.windows.local_time import FIRST, LAST, Piece, pieces
 from pipeline_framework.windows.window import DAY, Window, utc
 
 WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
-EPOCH = date(1970, 1, 1)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _TEXT = re.compile(
     r"(?P<kind>calendar|fixed) (?P<granularity>\S+)"
     r"(?: (?P<zone>\S+) from (?P<origin>\d{4}-\d\d-\d\d))?"
@@ -48,7 +48,10 @@ class Grid(ABC):
         """The grid that `text()` described; `ValueError` where it describes none."""
         match = _TEXT.fullmatch(text.strip())
         if match is None or (match["kind"] == "calendar") != bool(match["zone"]):
-            raise ValueError(f"The grid '{text}' is not understood; expected something like 'fixed 2h'.")
+            raise ValueError(
+                f"The grid '{text}' is not understood; write it like 'fixed 2h' or"
+                " 'calendar 2h America/New_York from 2013-01-01'."
+            )
         granularity = Granularity.parse(match["granularity"])
         week_start = WEEKDAYS.index(match["week_start"] or "Monday")
         if match["zone"] is None:
@@ -62,20 +65,20 @@ class Grid(ABC):
 class FixedGrid(Grid):
     """Every window exactly as long: multiples of the granularity in UTC since 1970-01-01.
 
-    Days are UTC days; weeks begin on `week_start` (0 = Monday), counted from the week of 1970-01-01.
+    Days are UTC days; weeks begin on `week_start` (0 = Monday), counted from the week of 1970-01-01;
+    other granularities keep it at 0.
     """
 
     granularity: Granularity
     week_start: int = 0
 
     def __post_init__(self) -> None:
-        _check_week_start(self.week_start)
+        object.__setattr__(self, "week_start", _week_start(self.granularity, self.week_start))
 
     def ticks(self, after: datetime) -> Iterator[datetime]:
         """See `Grid.ticks`."""
         length = self.granularity.length
-        origin = _counted_from(self.granularity, EPOCH, self.week_start)
-        tick = datetime.combine(origin, datetime.min.time(), UTC)
+        tick = EPOCH - _into_week(self.granularity, EPOCH, self.week_start)
         tick += ((max(utc(after), FIRST) - tick) // length + 1) * length
         while tick < LAST:
             yield tick
@@ -102,7 +105,7 @@ class CalendarGrid(Grid):
     week_start: int = 0
 
     def __post_init__(self) -> None:
-        _check_week_start(self.week_start)
+        object.__setattr__(self, "week_start", _week_start(self.granularity, self.week_start))
         if not self.granularity.counts_days and self.granularity.length > DAY:
             raise ValueError(
                 f"The granularity {self.granularity} is above 24 hours, and a calendar grid begins anew"
@@ -123,11 +126,8 @@ class CalendarGrid(Grid):
     def _times_of_day(self, after: datetime) -> Iterator[datetime]:
         day = None
         for piece in pieces(self.zone, after):
-            if (
-                piece.start > after
-                and piece.day != day
-                and (piece.start - piece.midnight) % self.granularity.length
-            ):
+            new_day = piece.start > after and piece.day != day
+            if new_day and (piece.start - piece.midnight) % self.granularity.length:
                 yield piece.start
             yield from self._multiples(piece, after)
             day = piece.day
@@ -144,10 +144,10 @@ class CalendarGrid(Grid):
 
     def _days(self, after: datetime) -> Iterator[datetime]:
         """Where a counted day is first reached; the clock may show the day before once more after that."""
-        origin = _counted_from(self.granularity, self.origin, self.week_start)
+        into_week = _into_week(self.granularity, self.origin, self.week_start)
         latest = None
         for piece in pieces(self.zone, after - 2 * DAY):
-            period = (piece.day - origin) // self.granularity.length
+            period = (piece.day - self.origin + into_week) // self.granularity.length
             if latest is not None and period > latest and piece.start > after:
                 yield piece.start
             latest = period if latest is None else max(latest, period)
@@ -163,16 +163,17 @@ def zone_named(name: str) -> ZoneInfo:
         ) from None
 
 
-def _counted_from(granularity: Granularity, origin: date, week_start: int) -> date:
-    """`origin`, or for weeks the day on which its week began."""
-    into_week = (origin.weekday() - week_start) % 7 if granularity.unit == "w" else 0
-    return origin - timedelta(days=into_week)
+def _into_week(granularity: Granularity, origin: date, week_start: int) -> timedelta:
+    """How long before `origin` the counting begins: for weeks, where its week began."""
+    return timedelta(days=(origin.weekday() - week_start) % 7 if granularity.unit == "w" else 0)
 
 
 def _weeks_text(week_start: int) -> str:
     return f", weeks from {WEEKDAYS[week_start]}" if week_start else ""
 
 
-def _check_week_start(week_start: int) -> None:
+def _week_start(granularity: Granularity, week_start: int) -> int:
+    """`week_start` where it matters, so that grids which cut alike are equal."""
     if not 0 <= week_start <= 6:
         raise ValueError(f"The week start {week_start} is no day of the week; 0 is Monday, 6 is Sunday.")
+    return week_start if granularity.unit == "w" else 0

@@ -39,7 +39,7 @@ class GridHistory:
         Unchanged when that grid is in force then. Grids from `at` on were never used and drop out.
         """
         kept = tuple(entry for entry in self.entries if entry[0] is None or entry[0] < at)
-        return GridHistory(kept if kept[-1][1] == grid else (*kept, (at, grid)))
+        return GridHistory(kept if kept[-1][1].text() == grid.text() else (*kept, (at, grid)))
 
     def cut(self, span: Window) -> Iterator[Window]:
         """The whole of `span` as contiguous windows, each stretch cut by the grid in force."""

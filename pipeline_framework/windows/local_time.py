@@ -1,8 +1,8 @@
 """What the clocks of a zone show, found from UTC alone.
 
-`zoneinfo` does not tell when clocks change, so changes are bisected out of hourly samples. Nothing
-converts from wall-clock time to UTC: that direction is ambiguous, and it is wrong where two changes
-lie closer together than they are wide.
+`zoneinfo` does not tell when clocks change, so changes are bisected out of samples three hours apart;
+in the tz database (2026f) no two changes of a zone lie closer than 95 hours (Africa/Freetown, 1939).
+Nothing converts from wall-clock time to UTC: that direction is ambiguous.
 """
 
 from collections.abc import Iterator
@@ -14,8 +14,8 @@ from zoneinfo import ZoneInfo
 
 from pipeline_framework.windows.window import DAY
 
-HOUR = timedelta(hours=1)
 SECOND = timedelta(seconds=1)
+SAMPLED = tuple(timedelta(hours=hour) for hour in range(0, 25, 3))
 # Local dates near the two ends of the calendar cannot be expressed.
 FIRST = datetime(1, 1, 5, tzinfo=UTC)
 LAST = datetime(9900, 1, 1, tzinfo=UTC)
@@ -84,12 +84,18 @@ def _by_date(zone: ZoneInfo, start: datetime, end: datetime) -> Iterator[Piece]:
 
 def _changes(zone: ZoneInfo, day: datetime) -> Iterator[datetime]:
     """Every instant of the 24 hours after `day` at which the offset changes."""
-    for hour in range(24):
-        low, high = day + hour * HOUR, day + (hour + 1) * HOUR
-        while low < high and _offset(zone, low) != _offset(zone, high):
-            low = _next_change(zone, low, high)
-            if low < day + DAY:
-                yield low
+    samples = [(day + hours, _offset(zone, day + hours)) for hours in SAMPLED]
+    for (low, before), (high, after) in pairwise(samples):
+        if before != after:
+            yield from _changes_between(zone, low, high)
+
+
+def _changes_between(zone: ZoneInfo, low: datetime, high: datetime) -> Iterator[datetime]:
+    """The changes after `low` up to `high`, until the offset is that of `high`."""
+    last = _offset(zone, high)
+    while _offset(zone, low) != last:
+        low = _next_change(zone, low, high)
+        yield low
 
 
 def _next_change(zone: ZoneInfo, low: datetime, high: datetime) -> datetime:

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from pipeline_framework.windows.granularity import UNITS, amount_and_unit, check_length
-from pipeline_framework.windows.local_time import first_reaching, latest_shown
+from pipeline_framework.windows.granularity import LONGEST, UNITS, amount_and_unit, check_length
+from pipeline_framework.windows.local_time import FIRST, LAST, first_reaching, latest_shown
 from pipeline_framework.windows.window import utc
 
 
@@ -33,9 +33,12 @@ class TimeBack:
         A day before is the same wall-clock time of an earlier date: 23 or 25 hours across a clock
         change. It never goes back while `instant` advances, so a window once ready stays ready:
         inside a repeated hour it waits, and a skipped time of that date counts as where the clock jumped.
+        `ValueError` for an instant before the year 12 or after 9899.
         """
         now = utc(instant)
         length: timedelta = self.amount * UNITS[self.unit]
+        if not FIRST + LONGEST < now < LAST:
+            raise ValueError(f"The time {instant} is too far away to count {self} back from it.")
         if self.unit not in ("d", "w") or not length:
             return now - length
         return first_reaching(zone, latest_shown(zone, now) - length)

@@ -48,10 +48,18 @@ class Window:
 
 
 def utc(instant: datetime) -> datetime:
-    """The same instant as a plain datetime in UTC; `ValueError` for one without a timezone."""
+    """The same instant as a plain datetime in UTC.
+
+    `ValueError` for one without a timezone, or so near the year 1 or 9999 that UTC has no date for it.
+    """
     if instant.utcoffset() is None:
         raise ValueError(f"The time {instant} has no timezone; give one, such as Z for UTC.")
-    moved = instant.astimezone(UTC)
+    try:
+        moved = instant.astimezone(UTC)
+    except OverflowError:
+        raise ValueError(
+            f"The time {instant} is outside the years 1 to 9999 in UTC; choose another."
+        ) from None
     return datetime.combine(moved.date(), moved.time(), UTC)
 
 
