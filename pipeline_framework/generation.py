@@ -8,6 +8,7 @@ from typing import Any
 from pipeline_framework import registry
 from pipeline_framework.control_table import Record, claims, new_windows, progress, rescue
 from pipeline_framework.control_table.new_windows import NewWindow
+from pipeline_framework.control_table.states import Status
 from pipeline_framework.errors import FutureData, LockConflict, Misuse, NothingPending
 from pipeline_framework.interfaces import Lock
 from pipeline_framework.pipeline import Pipeline
@@ -37,7 +38,7 @@ def grid_history(pipeline: Pipeline, covered: list[Window]) -> GridHistory:
     known = new_windows.grid_history(pipeline.database, pipeline.key)
     grid = pipeline.config.window_grid
     if known is None or not covered:
-        return GridHistory.of(grid)
+        return GridHistory(((None, grid),))
     return known.followed_by(grid, max(window.end for window in covered))
 
 
@@ -82,10 +83,12 @@ def described(pipeline: Pipeline, window: Window) -> NewWindow:
     )
 
 
-def validated(pipeline: Pipeline, row: NewWindow) -> NewWindow:
-    """The row itself; `Misuse` when a field that `check_fields` names would be empty."""
-    columns = {**pipeline.config.default_record, **{name: getattr(row, name) for name in row.__slots__}}
+def announced(pipeline: Pipeline, row: NewWindow) -> NewWindow:
+    """The row itself, validated, and told to a module that wants to hear of new rows."""
+    columns = {**pipeline.config.default_record, **row.columns()}
     require_fields(pipeline, row.window, columns)
+    if pipeline.module:
+        pipeline.record_functions.uploaded(columns)
     return row
 
 
@@ -115,7 +118,9 @@ def resumed(pipeline: Pipeline) -> Record | None:
     """The window this run holds already, or that an earlier `airflow tasks test` left."""
     lease = pipeline.holder.park_seconds
     mine = claims.resume(pipeline.database, pipeline.key, pipeline.holder, lease_seconds=lease)
-    return mine or claims.adopt_temporary(pipeline.database, pipeline.key, pipeline.holder, lease_seconds=lease)
+    return mine or claims.adopt_temporary(
+        pipeline.database, pipeline.key, pipeline.holder, lease_seconds=lease
+    )
 
 
 def claimed(pipeline: Pipeline, now: datetime, choice: Choice) -> Record:
@@ -136,7 +141,9 @@ def module_choice(pipeline: Pipeline) -> datetime:
         raise NothingPending("download_oldest_pending_record knows of no pending window.")
     other = pipeline.record_functions.holder(start, pipeline.holder.dag_run_id)
     if other:
-        raise LockConflict(f"the window that starts at {start:%Y-%m-%dT%H:%M:%SZ} is in progress in run {other}.")
+        raise LockConflict(
+            f"the window that starts at {start:%Y-%m-%dT%H:%M:%SZ} is in progress in run {other}."
+        )
     return start
 
 
@@ -178,3 +185,46 @@ def window_at(pipeline: Pipeline, start: datetime) -> Record | None:
     """The row of the window that starts at `start`."""
     rows = pipeline.database.run("window_at", **pipeline.key.parameters, window_start=start)
     return Record.of(rows[0]) if rows else None
+
+
+def require_complete(pipeline: Pipeline, record: Record) -> None:
+    """Let go of a locked window whose `check_fields` are incomplete, and raise `Misuse`."""
+    try:
+        require_fields(pipeline, record.window, record.lock().columns)
+    except Misuse as error:
+        pipeline.moved(progress.release(pipeline.database, record.lock(), str(error)))
+        raise
+
+
+def why_none(pipeline: Pipeline, until: datetime) -> str:
+    """Why no window could be locked: who holds some, which wait, when the next is ready."""
+    row = pipeline.database.run("why_none", **pipeline.key.parameters)[0]
+    parts = [
+        f"{row['held']} held by another run (`pipeline locks list`)" if row["held"] else "",
+        f"{row['waiting']} waiting to be tried again (`pipeline retry`)" if row["waiting"] else "",
+        f"{row['quarantined']} quarantined (`pipeline windows --status FAILED`)"
+        if row["quarantined"]
+        else "",
+    ]
+    rest = ", ".join(part for part in parts if part)
+    return f"no window is ready before {until:%Y-%m-%dT%H:%M:%SZ}" + (f"; {rest}." if rest else ".")
+
+
+def not_ready(pipeline: Pipeline, start: datetime, until: datetime) -> str:
+    """Why there is no window to take at `start`."""
+    return (
+        f"{pipeline.config.pipeline_id} has no ready window that starts at {start:%Y-%m-%dT%H:%M:%SZ}: "
+        f"ready until {until:%Y-%m-%dT%H:%M:%SZ}; `pipeline windows` and `pipeline plan` list the starts."
+    )
+
+
+def why_not(record: Record) -> str:
+    """Why the window of `record` cannot be locked now, and what to do."""
+    if record.pipeline_status == Status.IN_PROGRESS:
+        return (
+            f"window {record.window} is held by {record.lock_owner} in run {record.dag_run_id} "
+            f"until {record.lease_expires_at:%Y-%m-%dT%H:%M:%SZ}."
+        )
+    return (
+        f"window {record.window} is {record.pipeline_status}; `pipeline reopen --window` makes it run again."
+    )

@@ -6,11 +6,11 @@ the lock and returns it with the row's columns as they are afterwards.
 """
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TypeVar
 
 from pipeline_framework.audit import Counts, Verdict, judge
-from pipeline_framework.control_table import claims, progress
+from pipeline_framework.control_table import Record, claims, progress
 from pipeline_framework.control_table.lease import renewing
 from pipeline_framework.control_table.states import Phase, Result
 from pipeline_framework.errors import (
@@ -23,8 +23,8 @@ from pipeline_framework.errors import (
     StageElsewhere,
     StageLost,
     Terminal,
-    Transient,
     TransferFailed,
+    Transient,
     Uncounted,
 )
 from pipeline_framework.interfaces import Loaded, Lock, Manifest
@@ -33,6 +33,7 @@ from pipeline_framework.retries import patiently
 from pipeline_framework.signals import PhaseFinished, PhaseStarted, emit
 
 T = TypeVar("T")
+Step = Callable[[Pipeline, Lock], Lock]
 
 
 def pre_validation(pipeline: Pipeline, lock: Lock) -> Lock:
@@ -87,21 +88,33 @@ def staged_facts(manifest: Manifest, lock: Lock) -> dict[str, object]:
 
 
 def stage_to_target(pipeline: Pipeline, lock: Lock) -> Lock:
-    """Load what was staged; a stage that is gone is staged again, once."""
+    """Load what the marker names; `StageLost` when it is not there any more."""
     if lock.columns["phase_completed"] != Phase.SOURCE_TO_STAGE:
         return lock
-    try:
-        return loaded(pipeline, lock)
-    except StageLost:
-        return loaded(pipeline, source_to_stage(pipeline, restaged(pipeline, lock)))
-
-
-def loaded(pipeline: Pipeline, lock: Lock) -> Lock:
-    """One load of what the marker names, with its own marker."""
     with phase(pipeline, lock, Phase.STAGE_TO_TARGET) as working:
         outcome: Loaded = patient(pipeline, working, pipeline.transfer.stage_to_target)
     detail = {**(working.columns["audit_detail"] or {}), "loaded": outcome.rows}
     return finished(pipeline, working, Phase.STAGE_TO_TARGET, audit_detail=detail)
+
+
+def carry_out(pipeline: Pipeline, lock: Lock, step: Step, *, retry_in: float | None = None) -> Lock:
+    """A step and its consequences for the window; the error goes on to the caller.
+
+    A lost stage is staged again, once. `retry_in` is the number of seconds until the same run tries
+    again by itself; None when it will not.
+    """
+    try:
+        try:
+            return step(pipeline, lock)
+        except StageLost:
+            lock = restaged(pipeline, lock)
+            return stage_to_target(pipeline, source_to_stage(pipeline, lock))
+    except PipelineError as error:
+        failed(pipeline, lock, error, retry_in)
+        raise
+    except (KeyboardInterrupt, SystemExit):
+        pipeline.moved(progress.release(pipeline.database, lock, "interrupted"))
+        raise
 
 
 def restaged(pipeline: Pipeline, lock: Lock) -> Lock:
@@ -164,25 +177,28 @@ def take_up(pipeline: Pipeline, record_id: int) -> Lock:
     return pipeline.moved(record).lock()
 
 
-def failed(pipeline: Pipeline, lock: Lock, error: Exception, *, retry_in: float | None = None) -> None:
-    """What an error in a phase does to its window.
+def failed(pipeline: Pipeline, lock: Lock, error: PipelineError, retry_in: float | None) -> None:
+    """What an error in a step does to its window; a window that is another's by now is left alone."""
+    with suppress(LockLost):
+        record = consequence(pipeline, lock, error, retry_in)
+        if record:
+            pipeline.moved(record)
 
-    `retry_in` is the number of seconds until the same run tries again by itself; None when it will not.
-    A mismatch was recorded by the audit; a lost lock is not ours to touch; a stage on another host is no
-    fault of the window and counts no attempt.
-    """
+
+def consequence(
+    pipeline: Pipeline, lock: Lock, error: PipelineError, retry_in: float | None
+) -> Record | None:
+    """The move that belongs to an error; None where the step has made it or there is none to make."""
     match error:
         case LockLost() | NothingToDo() | IntegrityViolation():
-            return
-        case StageElsewhere():
-            record = progress.release(pipeline.database, lock, str(error))
+            return None
+        case StageElsewhere():  # no fault of the window: counts no attempt
+            return progress.release(pipeline.database, lock, str(error))
         case Transient() if retry_in is not None:
-            record = progress.park(pipeline.database, lock, seconds=retry_in + pipeline.config.lease_seconds)
-        case _:
-            record = progress.fail(
-                pipeline.database, lock, str(error), backoff_seconds=pipeline.config.backoff_seconds
-            )
-    pipeline.moved(record)
+            seconds = retry_in + pipeline.config.lease_seconds
+            return progress.park(pipeline.database, lock, seconds=seconds)
+    backoff = pipeline.config.backoff_seconds
+    return progress.fail(pipeline.database, lock, str(error), backoff_seconds=backoff)
 
 
 @contextmanager
@@ -194,7 +210,7 @@ def phase(pipeline: Pipeline, lock: Lock, name: Phase) -> Iterator[Lock]:
     try:
         with renewing(pipeline.database, working, pipeline.config.lease_seconds):
             yield working
-    except (PipelineError, OSError, KeyboardInterrupt, SystemExit):
+    except PipelineError:
         raise
     except Exception as error:
         raise TransferFailed(f"{name.lower()}: {type(error).__name__}: {error}") from error

@@ -69,8 +69,18 @@ def streamed(config: FinalConfig) -> StreamedTransfer:
 def this_process(config: FinalConfig) -> Holder:
     """A holder for work outside Airflow: a run of its own, whose locks need not outlive a pause."""
     started = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%f")
-    owner = f"{socket.gethostname()}:{os.getpid()}"
-    return Holder("", f"process__{started}__{owner}"[:250], 0, owner, config.lease_seconds)
+    run_id = f"process__{started}__{owner()}"[:250]
+    return Holder("", run_id, 0, owner(), config.lease_seconds)
+
+
+def by_hand(config: FinalConfig, run_id: str) -> Holder:
+    """A holder for tasks that a person runs one by one; its locks outlive the pauses between them."""
+    return Holder("", run_id, 0, owner(), config.stale_threshold_hours * 3600)
+
+
+def owner() -> str:
+    """This process, as locks name it: host and process id."""
+    return f"{socket.gethostname()}:{os.getpid()}"
 
 
 @contextmanager

@@ -4,9 +4,8 @@ Full jitter after an exponential wait, so that many workers do not come back tog
 (Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015), within a budget of seconds.
 """
 
-from tenacity import RetryCallState, Retrying
+from tenacity import RetryCallState, Retrying, stop_before_delay, wait_random_exponential
 from tenacity import retry_if_exception_type as on
-from tenacity import stop_before_delay, wait_random_exponential
 
 from pipeline_framework.errors import Unavailable
 from pipeline_framework.signals import Retrying as RetryingSignal

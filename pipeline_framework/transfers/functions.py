@@ -38,10 +38,12 @@ class FunctionsTransfer:
     def __post_init__(self) -> None:
         missing = [name for name in REQUIRED if not callable(getattr(self.module, name, None))]
         if missing:
-            raise Misuse(f"{self.module.__file__} lacks {', '.join(missing)}: define it with (final_config, record).")
+            raise Misuse(
+                f"{self.module.__name__} lacks {', '.join(missing)}: define it with (final_config, record)."
+            )
 
     def check(self) -> Iterator[tuple[str, Callable[[], str]]]:
-        yield "implementation", lambda: f"{self.module.__file__} defines the six functions"
+        yield "implementation", lambda: f"{self.module.__name__} defines the six functions"
 
     def source_count(self, lock: Lock) -> int:
         return self._number("get_source_count", lock)
@@ -74,7 +76,9 @@ class FunctionsTransfer:
     def _number(self, name: str, lock: Lock) -> int:
         answer = self._call(name, lock)
         if isinstance(answer, bool) or not isinstance(answer, int) or answer < 0:
-            raise TransferFailed(f"{self.module.__name__}.{name} returned {answer!r}; a number of rows is expected.")
+            raise TransferFailed(
+                f"{self.module.__name__}.{name} returned {answer!r}; a number of rows is expected."
+            )
         return answer
 
     def _call(self, name: str, lock: Lock) -> Any:

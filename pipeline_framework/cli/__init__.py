@@ -1,0 +1,1 @@
+"""The command `pipeline`: reads arguments, calls operations and reports, prints; decides nothing."""

@@ -1,0 +1,60 @@
+"""The command `pipeline`, its exit codes and its errors.
+
+Commands import what they need when they run, so that `pipeline --help` answers at once.
+"""
+
+import os
+import sys
+from typing import NoReturn
+
+import typer
+
+from pipeline_framework.cli import output, questions, repairs, run, setup
+from pipeline_framework.errors import Misuse, NothingToDo, PipelineError
+
+FAILED, MISUSED, NOTHING_TO_DO = 1, 2, 3
+
+app = typer.Typer(
+    name="pipeline",
+    help="Windowed batch pipelines: nothing lost, nothing doubled, every hole found.",
+    epilog="Exit codes: 0 done, 1 failed, 2 misuse, 3 nothing to do. Start with: pipeline init",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+for room in (setup, run, questions, repairs):
+    room.add_to(app)
+
+
+def main() -> NoReturn:
+    """Entry point: every error is one clear message and an exit code, never a traceback."""
+    try:
+        app()
+    except NothingToDo as reason:
+        leave(str(reason), NOTHING_TO_DO)
+    except Misuse as error:
+        leave(f"error: {error}", MISUSED)
+    except PipelineError as error:
+        leave(f"error: {error}", FAILED)
+    except KeyboardInterrupt:
+        leave("interrupted: the window that was running was put back, nothing is lost", 130)
+    except BrokenPipeError:  # the reader of a pipe has gone, as with `| head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except Exception as error:
+        if os.environ.get("PIPELINE_DEBUG"):
+            raise
+        leave(unexpected(error), FAILED)
+    sys.exit(0)
+
+
+def unexpected(error: Exception) -> str:
+    """What is said of an error that should have had a sentence of its own."""
+    return (
+        f"error: {type(error).__name__}: {error}. This is a fault of the program; "
+        "PIPELINE_DEBUG=1 shows where, and the control table keeps the window for the next run."
+    )
+
+
+def leave(message: str, code: int) -> NoReturn:
+    """Say it on standard error and exit."""
+    output.complain(message)
+    sys.exit(code)

@@ -1,0 +1,154 @@
+"""Commands that only read: plan, status, windows, show, gaps, locks list."""
+
+from typing import Annotated
+
+import typer
+
+from pipeline_framework.cli import output
+from pipeline_framework.cli.options import (
+    ConfigOption,
+    Format,
+    FormatOption,
+    FromOption,
+    NowOption,
+    ToOption,
+    clock,
+    instant,
+    opened,
+)
+
+WINDOW = ["window_start_time", "window_end_time", "time_interval"]
+PROGRESS = [
+    "pipeline_status",
+    "phase_completed",
+    "audit_result",
+    "source_count",
+    "target_count",
+    "retry_attempt",
+]
+LimitOption = Annotated[int, typer.Option("--limit", min=0, help="At most so many windows; 0: all.")]
+WindowArgument = Annotated[str, typer.Argument(help="Its id, or its start, as `pipeline windows` prints it.")]
+
+
+def plan(
+    config: ConfigOption = None,
+    now: NowOption = None,
+    first: FromOption = None,
+    last: ToOption = None,
+    form: FormatOption = Format.TABLE,
+) -> None:
+    """List the windows that would be added or run, without doing it.
+
+    Example: pipeline plan --now 2013-03-12
+    """
+    from pipeline_framework.generation import Choice
+    from pipeline_framework.reports.history import EARLIEST, LATEST
+    from pipeline_framework.reports.plan import plan as planned
+
+    with opened(config) as pipeline:
+        start, end = instant(pipeline, first, "--from", EARLIEST), instant(pipeline, last, "--to", LATEST)
+        rows = planned(pipeline, clock(pipeline, now), Choice(first=start, last=end))
+        title = f"{pipeline.config.pipeline_id}: {len(rows):,} windows would run"
+        output.print_rows(rows, form, ["id", "target_day", *WINDOW], title)
+
+
+def status(config: ConfigOption = None, now: NowOption = None, form: FormatOption = Format.TABLE) -> None:
+    """How the pipeline stands: until when it is complete, how far behind, what waits.
+
+    Example: pipeline status --format json
+    """
+    from pipeline_framework.reports.status import status as stands
+
+    with opened(config) as pipeline:
+        output.print_object(stands(pipeline, clock(pipeline, now)).as_json(), form)
+
+
+def windows(
+    config: ConfigOption = None,
+    first: FromOption = None,
+    last: ToOption = None,
+    state: Annotated[str, typer.Option("--status", help="PENDING, IN_PROGRESS, COMPLETED or FAILED.")] = "",
+    result: Annotated[str, typer.Option(help="loaded, empty, already_present, skipped or mismatch.")] = "",
+    limit: LimitOption = 100,
+    form: FormatOption = Format.TABLE,
+) -> None:
+    """List windows, oldest first.
+
+    Example: pipeline windows --status FAILED --from 2013-03-10 --to 2013-03-11
+    """
+    from pipeline_framework.control_table.states import Result, Status
+    from pipeline_framework.reports import history
+
+    one_of("--status", state, list(Status))
+    one_of("--result", result, list(Result))
+    with opened(config) as pipeline:
+        start = instant(pipeline, first, "--from", history.EARLIEST)
+        end = instant(pipeline, last, "--to", history.LATEST)
+        every = None if limit == 0 or form is not Format.TABLE else limit
+        found = history.windows(pipeline, history.Filter(start, end, state, result), every)
+        output.print_rows((record.as_json() for record in found), form, ["id", *WINDOW, *PROGRESS])
+
+
+def one_of(option: str, text: str, known: list[str]) -> None:
+    """Refuse a word that no window carries."""
+    from pipeline_framework.errors import Misuse
+
+    if text and text not in known:
+        raise Misuse(f"{option} {text} is not known; take one of {', '.join(known)}.")
+
+
+def show(window: WindowArgument, config: ConfigOption = None, form: FormatOption = Format.TABLE) -> None:
+    """Everything about one window: its row and every move it made.
+
+    Example: pipeline show 17
+    """
+    from pipeline_framework.reports import history
+
+    with opened(config) as pipeline:
+        record = history.window(pipeline, window)
+        moves = history.life(pipeline, record)
+        if form is Format.JSON:
+            output.print_json({**record.as_json(), "events": moves})
+            return
+        known = {name: value for name, value in record.as_json().items() if value is not None}
+        output.print_object(known, form)
+        output.print_rows(moves, form, list(moves[0]) if moves else [], "Moves")
+
+
+def gaps(config: ConfigOption = None, now: NowOption = None, form: FormatOption = Format.TABLE) -> None:
+    """Prove coverage: holes that no window covers, overlaps, windows without data.
+
+    Example: pipeline gaps --format json
+    """
+    from dataclasses import asdict
+
+    from pipeline_framework.reports.gaps import covered
+    from pipeline_framework.reports.gaps import gaps as found
+
+    with opened(config) as pipeline:
+        rows = [asdict(gap) for gap in found(pipeline)]
+        proved = covered(pipeline, clock(pipeline, now))
+        shown = ["kind", "window_start_time", "window_end_time", "note"]
+        title = (
+            f"{pipeline.config.pipeline_id} {proved or '(no window is ready yet)'}: {len(rows):,} findings"
+        )
+        output.print_rows(rows, form, shown, title)
+
+
+def locks_list(config: ConfigOption = None, form: FormatOption = Format.TABLE) -> None:
+    """Who holds which window, and until when.
+
+    Example: pipeline locks list
+    """
+    from pipeline_framework.reports.locks import locks
+
+    with opened(config) as pipeline:
+        rows = [lock.as_json() for lock in locks(pipeline)]
+        shown = ["id", "window_start_time", "lock_owner", "dag_run_id", "lease_expires_at", "stale"]
+        output.print_rows(rows, form, shown, "Locks" if rows else "No window is locked")
+
+
+def add_to(app: typer.Typer) -> None:
+    """Put these commands into the command line."""
+    for command in (plan, status, windows, show, gaps):
+        app.command(rich_help_panel="Look")(command)

@@ -1,0 +1,158 @@
+"""Commands by which a person decides: reopen, retry, audit, locks clear."""
+
+import getpass
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from pipeline_framework.cli import output
+from pipeline_framework.cli.options import (
+    ConfigOption,
+    Format,
+    FormatOption,
+    FromOption,
+    ReasonOption,
+    ToOption,
+    instant,
+    opened,
+)
+from pipeline_framework.cli.questions import PROGRESS, WINDOW, WindowArgument, locks_list
+
+if TYPE_CHECKING:
+    from pipeline_framework.control_table import Record
+    from pipeline_framework.pipeline import Pipeline
+
+locks = typer.Typer(help="Who holds what; clear what is stale.", invoke_without_command=True)
+OneWindow = Annotated[str | None, typer.Option("--window", help="One window: its id or its start.")]
+
+
+def reopen(
+    window: OneWindow = None,
+    first: FromOption = None,
+    last: ToOption = None,
+    reason: ReasonOption = "reopened by hand",
+    config: ConfigOption = None,
+    form: FormatOption = Format.TABLE,
+) -> None:
+    """Let finished windows run again; the target keeps its rows until the new ones replace them.
+
+    Example: pipeline reopen --from 2013-03-10 --to 2013-03-11 --reason "source was repaired"
+    """
+    from pipeline_framework.operations import repair
+
+    with opened(config) as pipeline:
+        report(repair.reopen(pipeline, decision(pipeline, window, first, last, reason)), form, "reopened")
+
+
+def retry(
+    window: OneWindow = None,
+    first: FromOption = None,
+    last: ToOption = None,
+    reason: ReasonOption = "tried again by hand",
+    config: ConfigOption = None,
+    form: FormatOption = Format.TABLE,
+) -> None:
+    """Give quarantined windows new attempts and end the wait of those that failed before.
+
+    Example: pipeline retry --window 17
+    """
+    from pipeline_framework.operations import repair
+    from pipeline_framework.reports.history import EARLIEST
+
+    with opened(config) as pipeline:
+        if window is None and first is None:
+            first = EARLIEST.isoformat()
+        report(
+            repair.retry(pipeline, decision(pipeline, window, first, last, reason)), form, "to be tried again"
+        )
+
+
+def audit(window: WindowArgument, config: ConfigOption = None, form: FormatOption = Format.TABLE) -> None:
+    """Count source and target of a window now and say whether and where rows are missing.
+
+    Exit code 1 when they differ. Example: pipeline audit 17
+    """
+    from pipeline_framework.operations.repair import audit_again
+    from pipeline_framework.reports.history import window as find
+
+    with opened(config) as pipeline:
+        verdict = audit_again(pipeline, find(pipeline, window))
+    output.print_object({"sound": verdict.sound, **verdict.detail()}, form)
+    if not verdict.sound:
+        raise typer.Exit(1)
+
+
+@locks.callback()
+def locks_callback(
+    context: typer.Context, config: ConfigOption = None, form: FormatOption = Format.TABLE
+) -> None:
+    """Who holds what; clear what is stale."""
+    if context.invoked_subcommand is None:
+        locks_list(config, form)
+
+
+@locks.command("clear")
+def locks_clear(
+    stale: Annotated[bool, typer.Option("--stale", help="Every lock whose lease ran out.")] = False,
+    number: Annotated[int | None, typer.Option("--id", help="The lock of one window.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="With --id: even a lock that still lives.")] = False,
+    reason: ReasonOption = "cleared by hand",
+    config: ConfigOption = None,
+) -> None:
+    """Put windows back whose run is gone; the run, should it live, is fenced off.
+
+    Example: pipeline locks clear --stale
+    """
+    from pipeline_framework.errors import Misuse, NothingToDo
+    from pipeline_framework.operations import locks as operation
+
+    if stale == (number is not None):
+        raise Misuse("say either --stale or --id N; `pipeline locks list` shows the locks.")
+    with opened(config) as pipeline:
+        if number is None:
+            cleared = operation.rescued(pipeline)
+        else:
+            cleared = [operation.clear(pipeline, number, actor=person(), reason=reason, only_stale=not force)]
+    if not cleared:
+        raise NothingToDo("no lock is stale.")
+    for record in cleared:
+        output.say(f"window {record.window} (id {record.id}) is {record.pipeline_status} again")
+
+
+def decision(pipeline: "Pipeline", window: str | None, first: str | None, last: str | None, reason: str):  # type: ignore[no-untyped-def]
+    """What the options of a repair mean."""
+    from pipeline_framework.errors import Misuse
+    from pipeline_framework.operations.repair import Decision
+    from pipeline_framework.reports.history import LATEST
+    from pipeline_framework.reports.history import window as find
+
+    if (window is None) == (first is None):
+        raise Misuse("say either --window or --from (and --to); `pipeline windows` lists them.")
+    if window is not None:
+        chosen = find(pipeline, window).window
+        return Decision(chosen.start, chosen.end, person(), reason)
+    start = instant(pipeline, first, "--from", LATEST)
+    return Decision(start, instant(pipeline, last, "--to", LATEST), person(), reason)
+
+
+def person() -> str:
+    """Who decides, as the operating system names them."""
+    return getpass.getuser()
+
+
+def report(records: "list[Record]", form: Format, what: str) -> None:
+    """Print the windows that moved, or leave with exit code 3."""
+    from pipeline_framework.errors import NothingToDo
+
+    if not records:
+        raise NothingToDo(f"no window was {what}.")
+    rows = [record.as_json() for record in records]
+    output.print_rows(rows, form, ["id", *WINDOW, *PROGRESS], f"{len(rows):,} windows {what}")
+
+
+def add_to(app: typer.Typer) -> None:
+    """Put these commands into the command line."""
+    for command in (reopen, retry, audit):
+        app.command(rich_help_panel="Repair")(command)
+    locks.command("list")(locks_list)
+    app.add_typer(locks, name="locks", rich_help_panel="Repair")

@@ -1,0 +1,122 @@
+"""Commands that move windows: run, task, backfill."""
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from pipeline_framework.cli import output
+from pipeline_framework.cli.options import ConfigOption, Format, FormatOption, NowOption, clock, opened
+from pipeline_framework.cli.progress import watched
+from pipeline_framework.cli.questions import PROGRESS, WINDOW
+
+if TYPE_CHECKING:
+    from pipeline_framework.operations.run import Outcome
+
+FromRequired = Annotated[str, typer.Option("--from", metavar="ISO", help="First instant of the range.")]
+ToRequired = Annotated[str, typer.Option("--to", metavar="ISO", help="End of the range, not included.")]
+
+
+def run(
+    config: ConfigOption = None,
+    now: NowOption = None,
+    once: Annotated[bool, typer.Option("--once", help="One window (the default).")] = False,
+    until_caught_up: Annotated[
+        bool, typer.Option("--until-caught-up", help="Every ready window, oldest first.")
+    ] = False,
+    window: Annotated[
+        str | None, typer.Option("--window", metavar="ISO", help="The window that starts then.")
+    ] = None,
+    form: FormatOption = Format.TABLE,
+) -> None:
+    """Generate, lock, move, audit: one window, or all that are ready.
+
+    Exit code 1 when a window failed, 3 when none was ready. Example: pipeline run --until-caught-up
+    """
+    from pipeline_framework.errors import Misuse
+    from pipeline_framework.generation import Choice
+    from pipeline_framework.operations.run import run_once, run_until_caught_up
+    from pipeline_framework.reports.plan import plan
+
+    if until_caught_up and (once or window):
+        raise Misuse("--until-caught-up runs every ready window; leave out --once and --window.")
+    with opened(config) as pipeline:
+        time = clock(pipeline, now)
+        if until_caught_up:
+            ready = len(plan(pipeline, time))
+            finish(watched(run_until_caught_up(pipeline, time), ready), form)
+        else:
+            start = pipeline.config.instant(window, "--window") if window else None
+            finish(watched(iter([run_once(pipeline, time, Choice(start))]), 1), form)
+
+
+def backfill(
+    first: FromRequired,
+    last: ToRequired,
+    config: ConfigOption = None,
+    now: NowOption = None,
+    newest_first: Annotated[bool, typer.Option("--newest-first", help="Newest window first.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="List the windows, run none.")] = False,
+    form: FormatOption = Format.TABLE,
+) -> None:
+    """Run every unfinished window of a range; interrupted, it goes on where it was.
+
+    Finished windows are left alone: `pipeline reopen` makes them run again.
+    Example: pipeline backfill --from 2013-03-08 --to 2013-03-13
+    """
+    from pipeline_framework.generation import Choice
+    from pipeline_framework.operations.backfill import prepare, run_backfill
+    from pipeline_framework.reports.plan import plan
+
+    with opened(config) as pipeline:
+        start, end = pipeline.config.instant(first, "--from"), pipeline.config.instant(last, "--to")
+        time, choice = clock(pipeline, now), Choice(first=start, last=end, newest_first=newest_first)
+        if dry_run:
+            output.print_rows(plan(pipeline, time, choice), form, ["id", "target_day", *WINDOW], "would run")
+            return
+        work = prepare(pipeline, time, choice)
+        finish(watched(run_backfill(pipeline, time, work), work.unfinished), form)
+
+
+def task(
+    name: Annotated[str, typer.Argument(help="One of the seven tasks of the DAG.")],
+    config: ConfigOption = None,
+    now: NowOption = None,
+    run_id: Annotated[
+        str, typer.Option("--run-id", help="The run that holds the window between tasks.")
+    ] = "by_hand",
+) -> None:
+    """Run one task alone, as the DAG would; the window stays locked under --run-id for the next task.
+
+    Example: pipeline task store_and_validate --run-id mine
+    """
+    from pipeline_framework.errors import Misuse
+    from pipeline_framework.operations.task import TASKS, run_task
+
+    if name not in TASKS:
+        raise Misuse(f"{name} is no task; take one of {', '.join(TASKS)}.")
+    with opened(config, run_id) as pipeline:
+        output.say(run_task(pipeline, name, clock(pipeline, now)))
+
+
+def finish(outcomes: "Iterable[Outcome]", form: Format) -> None:
+    """Print what the outcomes came to, and leave with the exit code that says it."""
+    from pipeline_framework.errors import NothingToDo
+
+    every = list(outcomes)
+    if not every:
+        raise NothingToDo(
+            "nothing to do: no window is ready; `pipeline status` says until when it is complete."
+        )
+    if form is not Format.TABLE:
+        output.print_rows([outcome.as_json() for outcome in every], form, [*WINDOW, *PROGRESS])
+    bad = sum(not outcome.done for outcome in every)
+    output.complain(f"{len(every):,} windows: {len(every) - bad:,} done, {bad:,} failed")
+    if bad:
+        raise typer.Exit(1)
+
+
+def add_to(app: typer.Typer) -> None:
+    """Put these commands into the command line."""
+    for command in (run, backfill, task):
+        app.command(rich_help_panel="Run")(command)

@@ -1,0 +1,64 @@
+"""Is everything there that a run needs? One finding a line, each with its remedy."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from pipeline_framework.config import FinalConfig
+from pipeline_framework.control_table import Database, migrations
+from pipeline_framework.errors import PipelineError
+from pipeline_framework.pipeline import Pipeline, this_process
+
+CLOCK_TOLERANCE = 5.0  # seconds; leases use the database's clock, so more only confuses readers of logs
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What answers for `subject`, or in `problem` what is wrong and what to do."""
+
+    subject: str
+    answer: str = ""
+    problem: str = ""
+
+
+def check(config: FinalConfig) -> Iterator[Finding]:
+    """Configuration, control table, clock, then each part of the transfer."""
+    yield Finding("configuration", f"{config.file} is valid")
+    yield finding("control table", lambda: control_table(config))
+    yield finding("clock", lambda: clock(config))
+    yield from parts(config)
+
+
+def finding(subject: str, ask: Callable[[], str]) -> Finding:
+    """What the question answers, or the error it met."""
+    try:
+        return Finding(subject, answer=ask())
+    except PipelineError as error:
+        return Finding(subject, problem=str(error))
+
+
+def control_table(config: FinalConfig) -> str:
+    """Whether the control database answers and is up to date."""
+    with Database(config.control_url) as database:
+        migrations.require_current(database, config.control.auto_migrate)
+        return f"{database.safe_url} answers and is up to date"
+
+
+def clock(config: FinalConfig) -> str:
+    """How far this machine's clock is from the control database's."""
+    with Database(config.control_url) as database:
+        apart = abs((database.now() - datetime.now(UTC)).total_seconds())
+    note = "" if apart <= CLOCK_TOLERANCE else "; windows follow the database's clock, set this machine's"
+    return f"{apart:.1f} s apart from the control database{note}"
+
+
+def parts(config: FinalConfig) -> Iterator[Finding]:
+    """Each part of the transfer; one that cannot even be built is a finding of its own."""
+    try:
+        with Database(config.control_url) as database:
+            asked = list(Pipeline(config, database, this_process(config)).transfer.check())
+    except PipelineError as error:
+        yield Finding("transfer", problem=str(error))
+        return
+    for name, ask in asked:
+        yield finding(name, ask)

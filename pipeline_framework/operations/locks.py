@@ -1,0 +1,46 @@
+"""Clear locks: what a run still holds, what is stale, and what a person lets go by hand."""
+
+from pipeline_framework.control_table import Record, decisions, rescue
+from pipeline_framework.pipeline import Pipeline
+from pipeline_framework.reports.locks import locks
+
+
+def cleanup(pipeline: Pipeline) -> list[Record]:
+    """Release what this run still holds, then rescue what is stale; the rows that moved.
+
+    The specification's `cleanup_stale_locks`: it runs however a run ended.
+    """
+    return [*released(pipeline), *rescued(pipeline)]
+
+
+def released(pipeline: Pipeline) -> list[Record]:
+    """Let go of every window that this run still holds."""
+    return [
+        pipeline.moved(record)
+        for record in rescue.release_run(pipeline.database, pipeline.key, pipeline.holder)
+    ]
+
+
+def rescued(pipeline: Pipeline) -> list[Record]:
+    """Put back every window whose lease ran out."""
+    backoff = pipeline.config.backoff_seconds
+    return [
+        pipeline.moved(record)
+        for record in rescue.rescue(pipeline.database, pipeline.key, backoff_seconds=backoff)
+    ]
+
+
+def clear(pipeline: Pipeline, record_id: int, *, actor: str, reason: str, only_stale: bool) -> Record:
+    """Let go of one lock by a person's decision; a living one only when `only_stale` is off.
+
+    Raises `Misuse` when the window is not locked, or its lease still runs and `only_stale` is on.
+    """
+    record = decisions.clear_lock(
+        pipeline.database, record_id, actor=actor, reason=reason, only_stale=only_stale
+    )
+    return pipeline.moved(record)
+
+
+def stale(pipeline: Pipeline) -> list[Record]:
+    """Windows whose lease ran out and that nobody rescued yet."""
+    return [lock.record for lock in locks(pipeline) if lock.stale]

@@ -1,0 +1,51 @@
+"""A person's decisions on windows, each with who and why, kept in the events."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from pipeline_framework import phases
+from pipeline_framework.audit import Verdict, judge
+from pipeline_framework.control_table import Record, decisions
+from pipeline_framework.pipeline import Pipeline
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """Windows that overlap [first, last), UTC; `actor` decided it for `reason`."""
+
+    first: datetime
+    last: datetime
+    actor: str
+    reason: str
+
+
+def reopen(pipeline: Pipeline, decision: Decision) -> list[Record]:
+    """Put finished windows back to PENDING, to be loaded again whatever the counts say.
+
+    Nothing is emptied: the target keeps its rows until the new ones replace them in one transaction.
+    """
+    return moved(pipeline, decisions.reopen, decision)
+
+
+def retry(pipeline: Pipeline, decision: Decision) -> list[Record]:
+    """Give quarantined windows new attempts, and end the wait of those in backoff."""
+    return moved(pipeline, decisions.retry, decision)
+
+
+def moved(pipeline: Pipeline, move: Callable[..., list[Record]], decision: Decision) -> list[Record]:
+    """Make the move on every window of the decision."""
+    records = move(
+        pipeline.database,
+        pipeline.key,
+        first=decision.first,
+        last=decision.last,
+        actor=decision.actor,
+        reason=decision.reason,
+    )
+    return [pipeline.moved(record) for record in records]
+
+
+def audit_again(pipeline: Pipeline, record: Record) -> Verdict:
+    """Count source and target of a window now and judge; changes nothing in the control table."""
+    return judge(phases.counted(pipeline, record.lock()))

@@ -1,0 +1,1 @@
+"""One file per question, read-only: what there is, never what to do about it."""

@@ -1,0 +1,78 @@
+"""The windows of a pipeline, and the life of one."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from pipeline_framework.control_table import Record, events
+from pipeline_framework.errors import Misuse
+from pipeline_framework.pipeline import Pipeline
+
+EARLIEST = datetime(1, 1, 1, tzinfo=UTC)
+LATEST = datetime(9999, 12, 31, tzinfo=UTC)
+PAGE = 1000  # rows fetched at a time
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Windows that overlap [first, last), of one pipeline_status and audit_result where given."""
+
+    first: datetime = EARLIEST
+    last: datetime = LATEST
+    status: str = ""
+    result: str = ""
+
+
+EVERYTHING = Filter()
+
+
+def windows(pipeline: Pipeline, wanted: Filter = EVERYTHING, limit: int | None = None) -> Iterator[Record]:
+    """Records that match, oldest first, fetched in pages; all of them when `limit` is None."""
+    found = 0
+    while limit is None or found < limit:
+        size = PAGE if limit is None else min(PAGE, limit - found)
+        page = window_page(pipeline, wanted, size, found)
+        yield from page
+        found += len(page)
+        if len(page) < size:
+            return
+
+
+def window_page(pipeline: Pipeline, wanted: Filter, size: int, start: int) -> list[Record]:
+    """`size` records from the `start`-th on."""
+    rows = pipeline.database.run(
+        "windows_touching",
+        **pipeline.key.parameters,
+        first=wanted.first,
+        last=wanted.last,
+        status=wanted.status,
+        result=wanted.result,
+        page_size=size,
+        page_start=start,
+    )
+    return [Record.of(row) for row in rows]
+
+
+def window(pipeline: Pipeline, name: str) -> Record:
+    """The window of that id or start time; `Misuse` when there is none."""
+    rows = by_id(pipeline, int(name)) if name.isdecimal() else at(pipeline, name)
+    if not rows:
+        raise Misuse(f"{pipeline.config.pipeline_id} has no window {name}; `pipeline windows` lists them.")
+    return Record.of(rows[0])
+
+
+def by_id(pipeline: Pipeline, number: int) -> list[dict[str, Any]]:
+    """The row with that id, as a list of at most one."""
+    return pipeline.database.run("window_by_id", **pipeline.key.parameters, id=number)
+
+
+def at(pipeline: Pipeline, start: str) -> list[dict[str, Any]]:
+    """The row that starts at that instant, as a list of at most one."""
+    instant = pipeline.config.instant(start)
+    return pipeline.database.run("window_at", **pipeline.key.parameters, window_start=instant)
+
+
+def life(pipeline: Pipeline, record: Record) -> list[dict[str, Any]]:
+    """Every move of a window, oldest first."""
+    return events.history(pipeline.database, record.id)
