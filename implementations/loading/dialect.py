@@ -1,0 +1,73 @@
+"""What a connector supplies so that the one recipe of `transaction` runs on its database."""
+
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+from pipeline_framework.interfaces import Staged
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """The table a target fills; `time_field` is the column that decides a row's window."""
+
+    schema: str
+    name: str
+    time_field: str
+
+    def __str__(self) -> str:
+        return f"{self.schema}.{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A staged column and the column of the table that it fills."""
+
+    staged: str
+    column: str
+    type: str  # of the table's column, in the database's words
+
+
+class Dialect(Protocol):
+    """An open session of one database, in whose words the recipe is said.
+
+    Whatever the database raises comes out as an error of the framework: `Unavailable` when another
+    try may help, `Misuse` or `BadData` otherwise.
+    """
+
+    ledger_types: Mapping[str, str]  # the database's words for `text`, `integer` and `instant`
+
+    def transaction(self) -> AbstractContextManager[None]:
+        """Begin; commit at the end, roll back when something is raised."""
+
+    def rows(self, statement: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
+        """The rows of a query; `?` stands for each value."""
+
+    def changed(self, statement: str, values: Sequence[object] = ()) -> int:
+        """Rows that a DELETE, INSERT or UPDATE changed."""
+
+    def quoted(self, name: str) -> str:
+        """An identifier, quoted."""
+
+    def moment(self, instant: datetime, column_type: str) -> str:
+        """A UTC instant as a literal that compares exactly with a column of that type.
+
+        Raises `BadData` for a type that holds no instants to the microsecond.
+        """
+
+    def columns(self, table: Table) -> dict[str, str]:
+        """Names and types of the table's columns in order; empty where there is no table."""
+
+    def staged_columns(self, staged: Staged) -> dict[str, str]:
+        """Staged columns with the types this database gives them; those of unknown type left out."""
+
+    def widens(self, staged_type: str, column_type: str) -> bool:
+        """Whether every value of the staged type fits into the column unchanged."""
+
+    def same_name(self, one: str, other: str) -> bool:
+        """Whether the database takes two names for the same column."""
+
+    def insert(self, table: Table, pairs: Sequence[Pair], staged: Staged) -> int:
+        """Insert every staged row; the number of rows inserted."""

@@ -1,0 +1,1 @@
+"""What sources share: times, schemas and files turned into Arrow batches of one window."""
