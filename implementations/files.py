@@ -11,8 +11,8 @@ from implementations.reading import csv_files, json_lines, parquet_files
 from implementations.reading.folders import File, Format, files_of
 from implementations.reading.schema_contract import conformed, declared_types, unified
 from implementations.reading.times import TimeField, Unit, inside
-from pipeline_framework.errors import BadData, Misuse, Unavailable
-from pipeline_framework.interfaces import InputPath, Reading, Tally
+from pipeline_framework.errors import BadData, Unavailable
+from pipeline_framework.interfaces import InputPath, Reading
 from pipeline_framework.windows import Window
 
 
@@ -51,9 +51,9 @@ class FilesSource:
     def read(self, window: Window) -> Reading:
         """The rows that were counted: a file that changed since makes `Unavailable`."""
         files = files_of(self.path, self.format)
-        schema, tally = self._schema(files), Tally()
+        schema = self._schema(files)
         counted = self._counted(files, window)
-        return Reading(schema, self._rows(counted, schema, window, tally), sum(rows for _, rows in counted), tally)
+        return Reading(schema, self._rows(counted, schema, window), sum(rows for _, rows in counted))
 
     def _counted(self, files: list[File], window: Window) -> list[tuple[File, int]]:
         return [(file, self._count(file, window)) for file in files]
@@ -85,16 +85,16 @@ class FilesSource:
             rows, nulls = rows + (pc.sum(inside(times, window)).as_py() or 0), nulls + times.null_count
         return rows, nulls
 
-    def _rows(self, counted: list[tuple[File, int]], schema: pa.Schema, window: Window, tally: Tally) -> Iterator[pa.RecordBatch]:
+    def _rows(self, counted: list[tuple[File, int]], schema: pa.Schema, window: Window) -> Iterator[pa.RecordBatch]:
         for file, expected in counted:
             file.unchanged()
-            before = tally.read
+            read = 0
             for batch in self._of_window(file, schema, window):
-                tally.read += batch.num_rows
+                read += batch.num_rows
                 yield batch
             file.unchanged()
-            if tally.read - before != expected:
-                raise Unavailable(f"{file.path} gave {tally.read - before} rows after {expected} were counted; the window is read again.")
+            if read != expected:
+                raise Unavailable(f"{file.path} gave {read} rows after {expected} were counted; the window is read again.")
 
     def _of_window(self, file: File, schema: pa.Schema, window: Window) -> Iterator[pa.RecordBatch]:
         for batch in self._raw(file, schema, window):
