@@ -1,0 +1,208 @@
+"""The keys of a pipeline file: what each means, its unit, its default. docs/reference is generated from here."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, WithJsonSchema
+
+from pipeline_framework.config import rules
+
+Name = Annotated[str, AfterValidator(rules.name)]
+OptionalName = Annotated[str, AfterValidator(lambda text: text and rules.name(text))]
+DagId = Annotated[str, AfterValidator(rules.dag_id)]
+Time = Annotated[
+    datetime,
+    BeforeValidator(rules.time),
+    WithJsonSchema({"type": "string", "pattern": r"^(\d{4}-\d\d-\d\d|.*\$\{)"}),
+]
+Whole = Annotated[int, BeforeValidator(rules.no_boolean)]
+Seconds = Annotated[float, BeforeValidator(rules.no_boolean), Field(allow_inf_nan=False)]
+WeekDay = Annotated[
+    int,
+    BeforeValidator(rules.week_day),
+    WithJsonSchema(
+        {"anyOf": [{"enum": list(rules.WEEKDAYS)}, {"type": "integer", "minimum": 0, "maximum": 6}]}
+    ),
+]
+Emails = Annotated[
+    tuple[Annotated[str, AfterValidator(rules.email)], ...],
+    BeforeValidator(rules.listed),
+    WithJsonSchema({"anyOf": [{"type": "array", "items": {"type": "string"}}, {"type": "string"}]}),
+]
+Texts = Annotated[tuple[Annotated[str, Field(min_length=1)], ...], BeforeValidator(rules.listed)]
+KeyFunction = Annotated[str | None, AfterValidator(rules.key_function)]
+PART = {"type": "object", "properties": {"type": {"type": "string"}}, "required": ["type"]}
+Part = Annotated[dict[str, Any], AfterValidator(rules.part), WithJsonSchema(PART)]
+
+
+class Strict(BaseModel):
+    """Frozen, and an unknown key is an error; no input value is repeated in an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+class Control(Strict):
+    """Where the control table is."""
+
+    url: Annotated[SecretStr | None, AfterValidator(rules.control_address)] = Field(
+        None,
+        description="Address of the control database: `sqlite:///control.db` (relative to the state folder: "
+        "PIPELINE_STATE_DIR, else the folder of this file) or `postgresql://user:password@host/database`. "
+        "Without url and conn_id it is `sqlite:///control.db`.",
+        examples=["sqlite:///control.db"],
+    )
+    conn_id: Annotated[OptionalName | None, AfterValidator(rules.instead_of("url"))] = Field(
+        None,
+        description="Instead of url: a connection by name, looked for in the environment as PIPELINE_CONN_<ID>, "
+        "then AIRFLOW_CONN_<ID>, then among Airflow's connections.",
+        examples=["pipeline_control"],
+    )
+    auto_migrate: bool = Field(
+        default=False,
+        description="Bring a PostgreSQL control database up to date without `pipeline migrate`. "
+        "SQLite always migrates itself.",
+    )
+
+
+class Keys(Strict):
+    """One pipeline: what it moves, in which windows, and how it behaves when something fails."""
+
+    pipeline_id: Name = Field(
+        description="Name of the pipeline in the control table, in paths and in DAG ids: letters, digits, `_`, `-`, `.`.",
+        examples=["flights"],
+    )
+    mapping_name: OptionalName = Field(
+        "",
+        description="Tells apart several mappings of one pipeline_id; usually left out.",
+        examples=["daily"],
+    )
+    timezone: Annotated[str, AfterValidator(rules.zone)] = Field(
+        "UTC",
+        description="IANA timezone of days, weeks and times without an offset.",
+        examples=["America/New_York"],
+    )
+    granularity: Annotated[str, AfterValidator(rules.granularity)] = Field(
+        description="Length of a window: a number and s, m, h (elapsed time), d or w (calendar days, weeks).",
+        examples=["2h"],
+    )
+    grid: Literal["calendar", "fixed"] = Field(
+        "calendar",
+        description="`calendar` cuts at wall-clock times of the timezone and at each local midnight; "
+        "`fixed` cuts every window exactly as long, in UTC.",
+    )
+    week_start: WeekDay = Field(
+        0,
+        description="First day of weekly windows: monday to sunday, or 0 (monday) to 6.",
+        examples=["monday"],
+    )
+    x_time_back: Annotated[str, AfterValidator(rules.time_back)] = Field(
+        "0s",
+        description="Stability lag: data younger than this may still change, so its window is not ready. "
+        "s, m, h are elapsed time; d, w calendar days of the timezone.",
+        examples=["1d"],
+    )
+    start: Time = Field(
+        description="Start of the first window. Local time of `timezone` when no offset is given: a time that the "
+        "clocks skipped means the first instant after it, one they showed twice the first of the two.",
+        examples=["2013-01-01"],
+    )
+    end: Annotated[Time | None, AfterValidator(rules.after_start)] = Field(
+        None,
+        description="No window ends later; read like `start`. Left out: no end.",
+        examples=["2014-01-01"],
+    )
+    stale_threshold_hours: Seconds = Field(
+        2,
+        gt=0,
+        le=8760,
+        description="Hours that a lock waits for the next task of its run before others may take the window.",
+    )
+    lease_seconds: Seconds = Field(
+        90,
+        ge=5,
+        le=86_400,
+        description="Seconds that a lock lasts while a phase works; renewed three times in that span.",
+    )
+    max_attempts: Whole = Field(
+        3, ge=1, le=1000, description="Failed runs of a window before it is put in quarantine (FAILED)."
+    )
+    max_retry_task: Whole = Field(
+        3, ge=0, le=1000, description="Times that Airflow tries a failed task again within one DAG run."
+    )
+    backoff_seconds: Seconds = Field(
+        60,
+        ge=0,
+        le=86_400,
+        description="Seconds before a failed window is tried again; doubled with each attempt, with jitter.",
+    )
+    retry_seconds: Seconds = Field(
+        60,
+        ge=0,
+        le=86_400,
+        description="Seconds for which a call to a system that does not answer is repeated; 0 tries once.",
+    )
+    trust_existing: bool = Field(
+        default=True,
+        description="Complete a window without moving it when source and target counts already match.",
+    )
+    check_fields: Texts = Field(
+        (),
+        description="Columns of pipeline_records that must not be empty before a window is locked.",
+        examples=[["target_day", "key_x"]],
+    )
+    function_x: KeyFunction = Field(
+        None,
+        description="Makes column key_x: a template such as `{pipeline_id}/{window_start:%Y/%m/%d/%H}` "
+        "(window_start and window_end are local times), or `module:function`.",
+        examples=["{pipeline_id}/{window_start:%Y/%m/%d/%H}"],
+    )
+    function_y: KeyFunction = Field(None, description="Makes column key_y; as function_x.")
+    function_z: KeyFunction = Field(None, description="Makes column key_z; as function_x.")
+    control: Control = Field(Control(), description="Where the control table is.")
+    implementation: Annotated[str | None, AfterValidator(rules.module)] = Field(
+        None,
+        description="Module that defines get_source_count, transfer_source_to_stage, clean_stage_location, "
+        "get_target_count, transfer_stage_to_target and clean_target_location, on sys.path or beside this file; "
+        "instead of source, stage and target.",
+        examples=["my_pipeline"],
+    )
+    settings: Annotated[dict[str, Any], AfterValidator(rules.with_implementation)] = Field(
+        {},
+        description="With `implementation`: values of your own that its functions find in final_config.",
+        examples=[{"bucket": "flights"}],
+    )
+    source: Annotated[Part | None, AfterValidator(rules.one_of_three)] = Field(
+        None, description="Where rows are read: `type` and the keys of that system.", validate_default=True
+    )
+    stage: Annotated[Part | None, AfterValidator(rules.one_of_three)] = Field(
+        None,
+        description="Where rows rest on the way: `type` and the keys of that system.",
+        validate_default=True,
+    )
+    target: Annotated[Part | None, AfterValidator(rules.one_of_three)] = Field(
+        None, description="Where rows end up: `type` and the keys of that system.", validate_default=True
+    )
+    transforms: tuple[Part, ...] = Field(
+        (), description="What changes rows between source and stage, in this order: each with a `type`."
+    )
+    source_name: str = Field(
+        default_factory=lambda data: rules.name_of("source", data),
+        description="Column source_name. Default: the type of the source, or the implementation.",
+    )
+    target_name: str = Field(
+        default_factory=lambda data: rules.name_of("target", data),
+        description="Column target_name. Default: the type of the target, or the implementation.",
+    )
+    dag_id: DagId | None = Field(
+        None,
+        description="Name of the DAG. Default: `data_pipeline_<pipeline_id>`.",
+        examples=["flights_every_2h"],
+    )
+    cron_schedule: Annotated[str | None, AfterValidator(rules.cron)] = Field(
+        None,
+        description="When Airflow starts a run. Default: from the granularity.",
+        examples=["15 */2 * * *"],
+    )
+    email_list: Emails = Field((), description="Who gets mail.", examples=[["data-team@example.com"]])
+    email_on_failure: bool = Field(default=False, description="Mail when a task has failed.")
+    email_on_retry: bool = Field(default=False, description="Mail when a task is tried again.")

@@ -1,0 +1,184 @@
+"""From a name in the configuration to what it stands for: connectors by entry point, modules, functions.
+
+A connector's `type` is the name of an entry point of `pipeline_framework.sources`, `.stages`, `.targets` or
+`.transforms`, or `module:Class`. Modules are found on sys.path, or else beside the configuration file.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import fields, is_dataclass
+from importlib.metadata import EntryPoint, PackageNotFoundError, distribution, entry_points, requires
+from inspect import isfunction
+from types import ModuleType
+from typing import Any, Literal, overload
+
+from pydantic import TypeAdapter, ValidationError
+
+from pipeline_framework.config import FinalConfig, beside, secrets, translation
+from pipeline_framework.config.mistakes import Key, suggestion, unknown_key
+from pipeline_framework.config.rules import FUNCTION
+from pipeline_framework.errors import Misuse
+from pipeline_framework.interfaces import Source, Stage, Target, Transform
+from pipeline_framework.windows import render
+
+Kind = Literal["source", "stage", "target", "transform"]
+PROTOCOLS: Mapping[Kind, type] = {"source": Source, "stage": Stage, "target": Target, "transform": Transform}
+PACKAGE = "pipeline-framework"
+
+
+@overload
+def build(kind: Literal["source"], settings: Mapping[str, Any], config: FinalConfig) -> Source: ...
+@overload
+def build(kind: Literal["stage"], settings: Mapping[str, Any], config: FinalConfig) -> Stage: ...
+@overload
+def build(kind: Literal["target"], settings: Mapping[str, Any], config: FinalConfig) -> Target: ...
+@overload
+def build(kind: Literal["transform"], settings: Mapping[str, Any], config: FinalConfig) -> Transform: ...
+def build(kind: Kind, settings: Mapping[str, Any], config: FinalConfig) -> Any:
+    """The connector that `settings` describe: `type`, and the fields of its dataclass.
+
+    Relative paths are resolved by the fields' types (`InputPath`, `StatePath`). Raises `Misuse` for an
+    unknown type or key, a wrong value, or a client library that is not installed.
+    """
+    key: Key = (kind,) if kind != "transform" else ("transforms", config.transforms.index(dict(settings)))
+    found = connector(kind, str(settings.get("type", "")), config, key)
+    names = [each.name for each in fields(found) if each.init]
+    values = {name: value for name, value in settings.items() if name != "type"}
+    unknown = [unknown_key((*key, name), names) for name in values if name not in names]
+    if unknown:
+        raise config.all_misuse(unknown)
+    return _filled_in(found, secrets.revealed(values), config, key)
+
+
+def _filled_in(found: type, values: Mapping[str, Any], config: FinalConfig, key: Key) -> Any:
+    folders = {"inputs": config.folder, "state": config.state_folder}
+    try:
+        return TypeAdapter(found).validate_python(values, context=folders)
+    except ValidationError as error:
+        raise config.all_misuse(translation.mistakes(error, prefix=key)) from None
+    except Misuse as error:
+        raise config.misuse(key, str(error)) from None
+
+
+def known_types(kind: Kind) -> dict[str, EntryPoint]:
+    """The short names of installed connectors."""
+    return {point.name: point for point in sorted(entry_points(group=f"pipeline_framework.{kind}s"))}
+
+
+def connector(kind: Kind, name: str, config: FinalConfig, key: Key) -> type:
+    """The dataclass behind a `type`; `Misuse` at `key` where there is none."""
+    at = (*key, "type")
+    points = known_types(kind)
+    if name not in points and not FUNCTION.fullmatch(name):
+        raise config.misuse(at, f"There is no {kind} of type '{name}'. {suggestion(name, list(points))}")
+    point = points.get(name) or EntryPoint(name, name, f"pipeline_framework.{kind}s")
+    _require(point, config, at)
+    found = _attribute(point.value.partition("[")[0].strip(), config, at)
+    if not (isinstance(found, type) and is_dataclass(found)):
+        raise config.misuse(
+            at, f"'{name}' is no connector. A connector is a frozen dataclass, see interfaces.py."
+        )
+    lacking = [method for method in _methods(PROTOCOLS[kind]) if not hasattr(found, method)]
+    if lacking:
+        raise config.misuse(
+            at, f"'{name}' is no {kind}: it lacks {', '.join(lacking)}. Use it elsewhere or define it."
+        )
+    return found
+
+
+def _methods(protocol: type) -> list[str]:
+    return [name for name, value in vars(protocol).items() if isfunction(value) and not name.startswith("_")]
+
+
+def implementation(name: str, config: FinalConfig) -> ModuleType:
+    """The module of functions that `implementation:` names; `Misuse` when it cannot be imported."""
+    return _imported(name, config, ("implementation",))
+
+
+def function(text: str, config: FinalConfig, key: Key) -> Callable[..., Any]:
+    """What `module:function` at `key` of the configuration names."""
+    found = _attribute(text, config, key)
+    if not callable(found):
+        raise config.misuse(key, f"'{text}' is no function. Name one as module:function.")
+    return found  # type: ignore[no-any-return]  # callable() says no more
+
+
+def key(config: FinalConfig, name: str, values: Mapping[str, Any]) -> str | None:
+    """What `function_x`, `function_y` or `function_z` makes of a window's `values`; None where it is not set.
+
+    A template is filled in; a function is called as `(final_config, record)`, with the values by name and
+    by upper-case name, the times as window_start_time and window_end_time too.
+    """
+    text: str | None = getattr(config, name)
+    if text is None:
+        return None
+    if not FUNCTION.fullmatch(text):
+        return render(text, values)
+    made = _called(function(text, config, (name,)), config, name, values)
+    if made is not None and not isinstance(made, str):
+        raise config.misuse((name,), f"'{text}' returned {type(made).__name__}. A key is text, or None.")
+    return made
+
+
+def _called(maker: Callable[..., Any], config: FinalConfig, name: str, values: Mapping[str, Any]) -> Any:
+    times = {f"{edge}_time": values[edge] for edge in ("window_start", "window_end") if edge in values}
+    record = {**values, **times}
+    try:
+        return maker(
+            config.for_functions(), {**record, **{each.upper(): value for each, value in record.items()}}
+        )
+    except Exception as error:
+        raise config.misuse((name,), f"It raised {type(error).__name__}: {error}.") from error
+
+
+def _attribute(text: str, config: FinalConfig, key: Key) -> Any:
+    module, _, name = text.partition(":")
+    found = _imported(module, config, key)
+    if not hasattr(found, name):
+        known = [each for each in vars(found) if not each.startswith("_")]
+        raise config.misuse(key, f"{found.__file__ or module} defines no '{name}'. {suggestion(name, known)}")
+    return getattr(found, name)
+
+
+def _imported(name: str, config: FinalConfig, key: Key) -> ModuleType:
+    try:
+        return beside.imported(name, config.folder)
+    except ModuleNotFoundError as error:
+        absent = error.name or name
+        if name == absent or name.startswith(f"{absent}."):
+            problem = (
+                f"There is no module '{name}' on sys.path or in {config.folder}. Check its name and place."
+            )
+            raise config.misuse(key, problem) from None
+        raise config.misuse(key, _install(absent, f"'{name}' needs the package '{absent}'")) from error
+    except (Exception, SystemExit) as error:
+        problem = f"Importing '{name}' failed with {type(error).__name__}: {error}. Repair the module."
+        raise config.misuse(key, problem) from error
+
+
+def _require(point: EntryPoint, config: FinalConfig, key: Key) -> None:
+    """The extras that an entry point declares must be installed: `duckdb = "module:Class [duckdb]"`."""
+    for extra in point.extras:
+        for package in (name for name, of in _optional() if of == extra):
+            try:
+                distribution(package)
+            except PackageNotFoundError:
+                raise config.misuse(
+                    key, _install(package, f"Type '{point.name}' needs the package '{package}'")
+                ) from None
+
+
+def _install(package: str, sentence: str) -> str:
+    extra = next(
+        (of for name, of in _optional() if name.replace("_", "-").startswith(package.replace("_", "-"))), None
+    )
+    wanted = f"{PACKAGE}[{extra}]" if extra else package
+    return f"{sentence}, which is not installed. Run: pip install '{wanted}'."
+
+
+def _optional() -> Iterator[tuple[str, str]]:
+    """Optional packages of this project, with the extra that installs each."""
+    for requirement in requires(PACKAGE) or ():
+        match = re.match(r"([\w.-]+).*extra == ['\"]([\w-]+)['\"]", requirement)
+        if match:
+            yield match[1], match[2]
