@@ -57,7 +57,7 @@ def _identifier(conn_id: str) -> str:
 
 
 def database_url(text: str) -> str:
-    """`sqlite:///...` or `postgresql://...` from an address or an Airflow connection; never shows it in errors."""
+    """`sqlite:///...` or `postgresql://...` from an address or Airflow connection; never in an error."""
     url = _from_json(text) if text.lstrip().startswith("{") else _from_address(text.strip())
     scheme = url.partition("://")[0] if "://" in url else ""
     if scheme not in ("sqlite", "postgresql", "postgresql+psycopg2"):
@@ -85,7 +85,7 @@ def _from_json(text: str) -> str:
         return f"sqlite:///{parts['host']}" if kind == "sqlite" else _server_url(kind, parts)
     except (ValueError, KeyError, TypeError, AttributeError):
         raise ValueError(
-            "The connection is no Airflow connection in JSON: conn_type or host is missing."
+            "The connection is no Airflow connection in JSON: it needs conn_type and host."
         ) from None
 
 

@@ -69,20 +69,17 @@ def _text(name: str, file: Path) -> str:
 def _bytes(name: str, file: Path) -> bytes:
     try:
         if file.exists() and not file.is_file():
-            raise Misuse(
-                f"{name} is not a file. Name the configuration file itself, e.g. {name}/pipeline.yml."
-            )
+            raise Misuse(f"{name} is not a file. Name the file itself, such as {name}/pipeline.yml.")
         with file.open("rb") as stream:
             content = stream.read(LARGEST + 1)
     except FileNotFoundError:
         raise Misuse(
-            f"{name} does not exist. Write one with `pipeline init`, or name yours with --config or PIPELINE_CONFIG."
+            f"{name} does not exist. Write one with `pipeline init`, "
+            "or name yours with --config or PIPELINE_CONFIG."
         ) from None
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise Misuse(f"{name} cannot be read: {reason}. Check its path and permissions.") from None
     if len(content) > LARGEST:
-        raise Misuse(
-            f"{name} is larger than {LARGEST:,} bytes, so it is not a configuration. Check the path."
-        )
+        raise Misuse(f"{name} is larger than {LARGEST:,} bytes: no configuration is. Check the path.")
     return content

@@ -7,18 +7,18 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-import yaml
-from pydantic import PrivateAttr, ValidationError
+from pydantic import PrivateAttr, SecretStr, ValidationError
 
-from pipeline_framework.config import connections, files, secrets, times, translation
+from pipeline_framework.config import connections, files, secrets, times, translation, yaml_text
 from pipeline_framework.config.mistakes import Key, Mistake, Places, unknown_key
 from pipeline_framework.config.models import Keys
 from pipeline_framework.config.variables import Expansion
 from pipeline_framework.errors import Misuse
-from pipeline_framework.windows import CalendarGrid, FixedGrid, Granularity, Grid, TimeBack
+from pipeline_framework.windows import CalendarGrid, FixedGrid, Granularity, Grid, TimeBack, instant_text
 
 DEFAULT_URL = "sqlite:///control.db"
 KNOWN = tuple(Keys.model_fields)
+OWN = ("source", "stage", "target", "transforms", "settings")  # their keys are not ours
 
 
 class FinalConfig(Keys):
@@ -30,6 +30,13 @@ class FinalConfig(Keys):
     file: Path
     state_folder: Path
     _places: Places = PrivateAttr(default_factory=Places)
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any], file: Path, places: Places) -> "FinalConfig":
+        """The configuration of a tree of `Keys`; raises pydantic's `ValidationError`."""
+        config = cls(**values, file=file, state_folder=_state_folder(file.parent))
+        config._places = places
+        return config
 
     @property
     def folder(self) -> Path:
@@ -57,11 +64,7 @@ class FinalConfig(Keys):
     @property
     def default_record(self) -> dict[str, str]:
         """What every row of the control table carries."""
-        return {
-            "source_name": self.source_name,
-            "target_name": self.target_name,
-            "pipeline_id": self.pipeline_id,
-        }
+        return {name: getattr(self, name) for name in ("source_name", "target_name", "pipeline_id")}
 
     @property
     def control_url(self) -> str:
@@ -79,13 +82,13 @@ class FinalConfig(Keys):
             url = connections.placed(answer.url.get_secret_value(), self.state_folder)
         except ValueError as error:
             raise self.misuse(("control", "conn_id"), str(error)) from None
-        return answer._replace(url=secrets.SecretStr(url))
+        return answer._replace(url=SecretStr(url))
 
     def _control_answer(self) -> connections.Found:
         if self.control.conn_id:
             return connections.found(self.control.conn_id)
         by = "control.url" if self.control.url else "default"
-        return connections.Found(self.control.url or secrets.SecretStr(DEFAULT_URL), by)
+        return connections.Found(self.control.url or SecretStr(DEFAULT_URL), by)
 
     def instant(self, text: str, name: str = "time") -> datetime:
         """A time of the command line as UTC; `Misuse` naming the option. Local time without an offset."""
@@ -115,12 +118,14 @@ class FinalConfig(Keys):
 def shown(config: FinalConfig) -> dict[str, Any]:
     """Every key with its value or default, for YAML and people: secrets hidden, times ISO-8601 UTC."""
     values = config.model_dump(include=set(KNOWN))
-    times_shown = {
-        name: f"{values[name].isoformat().replace('+00:00', 'Z')}"
-        for name in ("start", "end")
-        if values[name]
-    }
-    return dict(secrets.hidden({**values, **times_shown}))
+    told = {name: instant_text(values[name]) for name in ("start", "end") if values[name]}
+    return dict(secrets.hidden({**values, **told}))
+
+
+def json_schema() -> dict[str, Any]:
+    """JSON Schema (2020-12) of a pipeline file, with a description of every key."""
+    dialect = {"$schema": "https://json-schema.org/draft/2020-12/schema"}
+    return {**dialect, **Keys.model_json_schema(), "title": "Pipeline"}
 
 
 def load_final_config(path: str | Path | None = None) -> FinalConfig:
@@ -132,28 +137,30 @@ def load_final_config(path: str | Path | None = None) -> FinalConfig:
     document = files.read(path or os.environ.get("PIPELINE_CONFIG") or "pipeline.yml")
     expansion = Expansion(os.environ)
     values = expansion.expanded(document.values)
-    known, unknown = _sorted_out(secrets.concealed(values, expansion.secret))
+    known, unknown = _sorted_out(values, expansion.secret)
     places = Places(document.name, document.lines, {**expansion.written, **secrets.blots(known)})
-    found = [*document.mistakes, *expansion.mistakes, *unknown]
-    config, wrong = _checked(known, document.file)
-    already = {mistake.key for mistake in found}
-    found += [mistake for mistake in wrong if mistake.key not in already]
-    if config is None or found:
-        raise places.misuse(found)
-    config._places = places
-    return config
+    earlier = [*document.mistakes, *expansion.mistakes, *unknown]
+    answer = _checked(known, document.file, places)
+    if isinstance(answer, FinalConfig) and not earlier:
+        return answer
+    told = {mistake.key for mistake in earlier}
+    later = answer if isinstance(answer, list) else []
+    raise places.misuse([*earlier, *(mistake for mistake in later if mistake.key not in told)])
 
 
-def _sorted_out(values: Mapping[str, Any]) -> tuple[dict[str, Any], list[Mistake]]:
+def _sorted_out(values: Mapping[str, Any], secret: set[Key]) -> tuple[dict[str, Any], list[Mistake]]:
+    """The known keys, with secrets concealed where keys are a system's own; the others as mistakes."""
     unknown = [unknown_key((name,), KNOWN) for name in values if name not in KNOWN]
-    return {name: value for name, value in values.items() if name in KNOWN}, unknown
+    known = {name: value for name, value in values.items() if name in KNOWN}
+    own = {name: secrets.concealed(known[name], secret, (name,)) for name in OWN if name in known}
+    return {**known, **own}, unknown
 
 
-def _checked(values: dict[str, Any], file: Path) -> tuple[FinalConfig | None, list[Mistake]]:
+def _checked(values: dict[str, Any], file: Path, places: Places) -> FinalConfig | list[Mistake]:
     try:
-        return FinalConfig(**values, file=file, state_folder=_state_folder(file.parent)), []
+        return FinalConfig.of(values, file, places)
     except ValidationError as error:
-        return None, list(translation.mistakes(error, example=_example, known=_siblings))
+        return list(translation.mistakes(error, example=_example, known=_siblings))
 
 
 def _state_folder(folder: Path) -> Path:
@@ -165,7 +172,7 @@ def _example(key: Key) -> str:
     field = translation.field_at(Keys, key)
     if not field or not field.examples or isinstance(key[-1], int):
         return ""
-    return yaml.safe_dump({str(key[-1]): field.examples[0]}, default_flow_style=None, width=200).strip()
+    return f"{key[-1]}: {yaml_text.written(field.examples[0])}"
 
 
 def _siblings(key: Key) -> Sequence[str]:

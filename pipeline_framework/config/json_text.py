@@ -17,9 +17,7 @@ def parse(text: str, name: str) -> tuple[Any, dict[Key, int], list[Mistake]]:
     try:
         values = json.loads(text, parse_constant=_refuse)
     except json.JSONDecodeError as error:
-        raise Misuse(
-            f"{name}:{error.lineno}: Not valid JSON: {error.msg}. Check commas and quotes."
-        ) from None
+        raise Misuse(f"{name}:{error.lineno}: Not valid JSON: {error.msg}. Check this line.") from None
     except (RecursionError, ValueError) as error:
         raise Misuse(f"{name} cannot be read: {error}.") from None
     return values, *_keys(text)

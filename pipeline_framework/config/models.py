@@ -1,4 +1,4 @@
-"""The keys of a pipeline file: what each means, its unit, its default. docs/reference is generated from here."""
+"""The keys of a pipeline file: what each means, its unit, its default. The reference page is made of this."""
 
 from datetime import datetime
 from typing import Annotated, Any, Literal
@@ -53,8 +53,8 @@ class Control(Strict):
     )
     conn_id: Annotated[OptionalName | None, AfterValidator(rules.instead_of("url"))] = Field(
         None,
-        description="Instead of url: a connection by name, looked for in the environment as PIPELINE_CONN_<ID>, "
-        "then AIRFLOW_CONN_<ID>, then among Airflow's connections.",
+        description="Instead of url: the name of a connection, looked for as PIPELINE_CONN_<ID> in the "
+        "environment, then as AIRFLOW_CONN_<ID>, then among Airflow's connections.",
         examples=["pipeline_control"],
     )
     auto_migrate: bool = Field(
@@ -68,7 +68,8 @@ class Keys(Strict):
     """One pipeline: what it moves, in which windows, and how it behaves when something fails."""
 
     pipeline_id: Name = Field(
-        description="Name of the pipeline in the control table, in paths and in DAG ids: letters, digits, `_`, `-`, `.`.",
+        description="Name of the pipeline in the control table, in paths and in DAG ids: "
+        "letters, digits, `_`, `-`, `.`.",
         examples=["flights"],
     )
     mapping_name: OptionalName = Field(
@@ -102,8 +103,8 @@ class Keys(Strict):
         examples=["1d"],
     )
     start: Time = Field(
-        description="Start of the first window. Local time of `timezone` when no offset is given: a time that the "
-        "clocks skipped means the first instant after it, one they showed twice the first of the two.",
+        description="Start of the first window. Local time of `timezone` when no offset is given: a time that "
+        "the clocks skipped means the first instant after it, one shown twice the first of the two.",
         examples=["2013-01-01"],
     )
     end: Annotated[Time | None, AfterValidator(rules.after_start)] = Field(
@@ -162,8 +163,8 @@ class Keys(Strict):
     implementation: Annotated[str | None, AfterValidator(rules.module)] = Field(
         None,
         description="Module that defines get_source_count, transfer_source_to_stage, clean_stage_location, "
-        "get_target_count, transfer_stage_to_target and clean_target_location, on sys.path or beside this file; "
-        "instead of source, stage and target.",
+        "get_target_count, transfer_stage_to_target and clean_target_location; on sys.path or beside "
+        "this file; instead of source, stage and target.",
         examples=["my_pipeline"],
     )
     settings: Annotated[dict[str, Any], AfterValidator(rules.with_implementation)] = Field(

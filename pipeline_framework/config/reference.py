@@ -1,18 +1,19 @@
-"""The keys as a JSON Schema for editors, and as the page docs/reference/configuration.md.
+"""The page docs/reference/configuration.md, made of the keys' descriptions.
 
-`python -m pipeline_framework.config.reference > docs/reference/configuration.md` writes the page.
+`python -m pipeline_framework.config.reference > docs/reference/configuration.md` writes it.
 """
 
-import json
 import sys
 from collections.abc import Iterator
-from typing import Any
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from pipeline_framework.config.models import Keys
 from pipeline_framework.config.translation import model_of
+from pipeline_framework.config.yaml_text import written
+
+_LIMITS = {"gt": "Above", "ge": "From", "le": "to"}
 
 HEAD = """# Configuration
 
@@ -20,20 +21,14 @@ One file per pipeline: YAML, JSON or TOML, the same keys in each. An unknown key
 value of the wrong kind is an error that names file, line and key. All mistakes are told at once.
 
 - `${NAME}` is replaced from the environment, `${NAME:-default}` has a default, `$$` is a dollar sign.
-- Passwords belong into the environment. Values of keys like `password`, `token` or `api_key`, values of variables
-  named like that, and passwords inside addresses are hidden wherever a configuration is shown.
+- Passwords belong into the environment. Values of keys like `password`, `token` or `api_key`, values of
+  variables named like that, and passwords inside addresses are hidden wherever a configuration is shown.
 - A relative path never depends on the working directory: what is read is looked for beside the file, what is
   written goes into `PIPELINE_STATE_DIR`, or beside the file where that is not set.
 - The keys of a source, stage or target are those of its system.
 
 This page is written by `python -m pipeline_framework.config.reference`.
 """
-
-
-def json_schema() -> dict[str, Any]:
-    """JSON Schema (2020-12) of a pipeline file, with a description of every key."""
-    schema = Keys.model_json_schema()
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": "Pipeline"}
 
 
 def page() -> str:
@@ -53,26 +48,21 @@ def _rows(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
 def _default(field: FieldInfo) -> str:
     if field.is_required():
         return "required"
-    value = field.default
-    return (
-        "" if value in (None, "", ()) or field.default_factory else f"`{json.dumps(value)}`".replace('"', "")
-    )
+    empty = field.default_factory or field.default in (None, "", ()) or field.default == {}
+    return "" if empty else f"`{written(field.default)}`"
 
 
 def _meaning(field: FieldInfo) -> str:
-    limits = [
-        f"{word} {getattr(each, attribute):g}"
+    limits = " ".join(
+        f"{word} {getattr(each, name):g}"
         for each in field.metadata
-        for attribute, word in _LIMITS.items()
-        if hasattr(each, attribute)
-    ]
-    example = f" Example: `{json.dumps(field.examples[0])}`.".replace("\\", "") if field.examples else ""
-    return f"{field.description}{f' From {chr(32).join(limits)}.' if limits else ''}{example}".replace(
-        "|", "\\|"
+        for name, word in _LIMITS.items()
+        if hasattr(each, name)
     )
+    example = f"Example: `{written(field.examples[0])}`." if field.examples else ""
+    sentences = (field.description, limits and f"{limits}.", example)
+    return " ".join(filter(None, sentences)).replace("|", "\\|")
 
-
-_LIMITS = {"gt": "above", "ge": "", "le": "to"}
 
 if __name__ == "__main__":
     sys.stdout.write(page())

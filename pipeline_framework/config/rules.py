@@ -83,7 +83,7 @@ def after_start(value: datetime | None, info: ValidationInfo) -> datetime | None
 def no_boolean(value: object) -> object:
     """`yes` is no number, though Python would count it as 1."""
     if isinstance(value, bool):
-        raise ValueError(f"Must be a number, not {'true' if value else 'false'}.")
+        raise ValueError(f"Must be a number, not {str(value).lower()}.")  # noqa: TRY004 - pydantic's own
     return value
 
 
@@ -118,9 +118,7 @@ def key_function(text: str | None) -> str | None:
 def module(text: str | None) -> str | None:
     """A dotted module name."""
     if text is not None and not _MODULE.fullmatch(text):
-        raise ValueError(
-            f"'{text}' is no module name. Write it as in `import`: my_pipeline or package.my_pipeline."
-        )
+        raise ValueError(f"'{text}' is no module name. Write my_pipeline or package.my_pipeline.")
     return text
 
 
@@ -183,7 +181,5 @@ def cron(text: str | None) -> str | None:
     if text is None or text in _CRON_PRESETS:
         return text
     if len(fields) != 5 or not all(map(_CRON_FIELD.fullmatch, fields)):
-        raise ValueError(
-            f"'{text}' is no cron schedule. Write five fields such as `15 */2 * * *`, or @hourly."
-        )
+        raise ValueError(f"'{text}' is no cron schedule. Write five fields (`15 */2 * * *`) or @hourly.")
     return text

@@ -19,7 +19,7 @@ _NAME = re.compile(
 )
 _USER_INFO = re.compile(r"(://[^:/@\s]*):[^\s]*@")
 _QUERY = re.compile(
-    r"([?&;](?:password|passwd|pwd|passphrase|secret|token|sig|\w*key)=)[^&;\s]*", re.IGNORECASE
+    r"((?:^|[?&;\s])(?:password|passwd|pwd|passphrase|secret|token|sig|\w*key)=)[^&;\s]*", re.IGNORECASE
 )
 
 
@@ -50,7 +50,7 @@ def revealed(value: Any) -> Any:
 
 
 def hidden(value: Any) -> Any:
-    """The same tree for people and YAML: secrets hidden (an address keeps its readable part), tuples as lists."""
+    """The same tree for people: secrets hidden, but for the readable part of an address; tuples as lists."""
     if isinstance(value, SecretStr):
         text = value.get_secret_value()
         return safe(text) if safe(text) != text else HIDDEN
@@ -67,7 +67,7 @@ def safe(address: str) -> str:
 
 
 def blots(value: Any) -> dict[str, str]:
-    """Every secret text of a tree and what messages show in its place; texts too short to find are left out."""
+    """Every secret text of a tree and what messages show instead; shorter ones than 4 are not found."""
     return {text: HIDDEN for text in _texts(value) if len(text) > 3}
 
 

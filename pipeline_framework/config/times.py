@@ -32,7 +32,7 @@ def _read(value: object) -> datetime:
     if isinstance(value, date):
         return datetime(value.year, value.month, value.day)  # noqa: DTZ001 - local time, its zone comes later
     if not isinstance(value, str):
-        raise ValueError(f"Must be a date or a time, not {value!r}. {_FORMS}")
+        raise ValueError(f"Must be a date or a time. {_FORMS}")  # noqa: TRY004 - pydantic's own
     try:
         return datetime.fromisoformat(re.sub(r"\s+(?=[-+Z])", "", value.strip()))
     except ValueError:

@@ -13,7 +13,7 @@ _PLACE = re.compile(r"\(at line (\d+), column \d+\)|\(at end of document\)")
 
 
 def parse(text: str, name: str) -> tuple[Any, dict[Key, int], list[Mistake]]:
-    """Values and lines of keys of a TOML text; `Misuse` names file and line. TOML itself refuses duplicates."""
+    """Values and lines of keys of a TOML text; `Misuse` names file and line, of duplicate keys too."""
     try:
         values = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:

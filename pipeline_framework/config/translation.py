@@ -24,10 +24,10 @@ _EXPECTED = {
     "datetime": "Must be a time",
 }
 _LIMITS = {
-    "greater_than": "more than {gt}",
-    "greater_than_equal": "{ge} or more",
-    "less_than": "less than {lt}",
-    "less_than_equal": "{le} or less",
+    "greater_than": "more than {gt:g}",
+    "greater_than_equal": "{ge:g} or more",
+    "less_than": "less than {lt:g}",
+    "less_than_equal": "{le:g} or less",
 }
 
 
@@ -38,9 +38,11 @@ def mistakes(
     example: Callable[[Key], str] = lambda _: "",
     known: Callable[[Key], Sequence[str]] = lambda _: (),
 ) -> Iterator[Mistake]:
-    """Each error as a mistake below `prefix`; `example` and `known` tell what may stand at a key, and in it."""
+    """Each error as a mistake below `prefix`; `example` and `known` tell what may stand at a key."""
     for each in error.errors(include_url=False, include_input=False):
         key = (*prefix, *each["loc"])
+        if each["type"] == "default_factory_not_called":  # other keys were wrong; they are told
+            continue
         if each["type"] == "extra_forbidden":
             yield unknown_key(key, known(key[:-1]))
         else:
@@ -76,6 +78,7 @@ def field_at(model: type[BaseModel], key: Key) -> FieldInfo | None:
 
 
 def model_of(field: FieldInfo | None) -> type[BaseModel] | None:
+    """The model that a field holds, if it holds one."""
     kind = field.annotation if field else None
     kinds = (kind, *get_args(kind))
     return next((each for each in kinds if isinstance(each, type) and issubclass(each, BaseModel)), None)

@@ -5,13 +5,13 @@ taken as it is: it is not searched for variables again.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from pipeline_framework.config.mistakes import Key, Mistake
 
 _DOLLAR = re.compile(r"\$\$|\$\{(?P<name>[A-Za-z_]\w*)(?::-(?P<default>[^{}$]*))?\}|\$\{", re.ASCII)
-_SECRET_NAME = re.compile(r"PASS|SECRET|TOKEN|KEY|CREDENTIAL|PRIVATE|CONN|DSN|_UR[IL]$", re.IGNORECASE)
+_SECRET_NAME = re.compile(r"PASS|PWD|SECRET|TOKEN|KEY|CREDENTIAL|PRIVATE|DSN", re.IGNORECASE)
 
 
 class Expansion:
@@ -38,9 +38,7 @@ class Expansion:
     def _text(self, text: str, key: Key) -> str:
         found = _DOLLAR.sub(lambda match: self._found(match, key), text)
         if not _storable(found):
-            self.mistakes.append(
-                Mistake(key, "Holds a character that is no text (NUL or half a pair). Remove it.")
-            )
+            self.mistakes.append(Mistake(key, "Holds a character that is no text. Remove it."))
         return found
 
     def _found(self, match: re.Match[str], key: Key) -> str:
@@ -75,11 +73,3 @@ def _unset(name: str) -> str:
 
 def _storable(text: str) -> bool:
     return "\0" not in text and not any("\ud800" <= character <= "\udfff" for character in text)
-
-
-def keys(value: Any, key: Key = ()) -> Iterator[Key]:
-    """Every key of a tree, the deepest included."""
-    parts = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    for name, part in parts:
-        yield (*key, name)
-        yield from keys(part, (*key, name))

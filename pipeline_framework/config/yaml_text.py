@@ -6,6 +6,8 @@ octal ones (`010`), as in the core schema of YAML 1.2 (https://yaml.org/spec/1.2
 """
 
 import re
+import sys
+from collections.abc import Callable
 from typing import Any
 
 import yaml
@@ -16,8 +18,8 @@ from pipeline_framework.errors import Misuse
 MOST_VALUES = 10_000  # aliases of aliases multiply; no configuration is that long
 _TAG = "tag:yaml.org,2002:"
 _BOOLEANS = {"yes": True, "true": True, "on": True, "no": False, "false": False, "off": False}
-_SCALARS = {
-    f"{_TAG}null": lambda text: None,
+_SCALARS: dict[str, Callable[[str], Any]] = {
+    f"{_TAG}null": lambda _: None,
     f"{_TAG}bool": lambda text: _BOOLEANS[text.lower()],
     f"{_TAG}int": int,
     f"{_TAG}float": lambda text: float(re.sub(r"\.(inf|nan)$", r"\1", text.lower())),
@@ -37,7 +39,11 @@ class _Loader(yaml.SafeLoader):
     """Composes nodes; nothing of PyYAML's construction is used."""
 
 
-_Loader.yaml_implicit_resolvers = {
+class _Dumper(yaml.SafeDumper):
+    """Puts into quotes what `_Loader` would not read as text."""
+
+
+_Dumper.yaml_implicit_resolvers = _Loader.yaml_implicit_resolvers = {
     first: [(tag, _NUMBERS.get(tag, pattern)) for tag, pattern in pairs if tag not in _TEXT_ONLY]
     for first, pairs in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
@@ -50,9 +56,15 @@ def parse(text: str, name: str) -> tuple[Any, dict[Key, int], list[Mistake]]:
         reading = _Reading(name)
         return (None if root is None else reading.value(root, ())), reading.lines, reading.mistakes
     except yaml.YAMLError as error:
-        raise Misuse(f"{name}{_line(error, text)}: {_problem(error, text)}") from None
+        raise Misuse(f"{name}{_line(error, text)}: {_problem(error)}") from None
     except RecursionError:
         raise Misuse(f"{name} is nested too deeply, or an alias in it contains itself.") from None
+
+
+def written(value: Any) -> str:
+    """A value as it stands in a file, on one line."""
+    text = yaml.dump(value, Dumper=_Dumper, default_flow_style=True, width=sys.maxsize, allow_unicode=True)
+    return text.removesuffix("\n").removesuffix("\n...")
 
 
 class _Reading:
@@ -110,7 +122,7 @@ def _line(error: yaml.YAMLError, text: str) -> str:
     return "" if position is None else f":{text.count(chr(10), 0, position) + 1}"
 
 
-def _problem(error: yaml.YAMLError, text: str) -> str:
+def _problem(error: yaml.YAMLError) -> str:
     if isinstance(error, yaml.reader.ReaderError):
         return "A control character stands in the file. Remove it."
     problem = str(getattr(error, "problem", None) or error)
