@@ -24,7 +24,7 @@ def prepare(pipeline: Pipeline, now: datetime, choice: Choice) -> Backfill:
 
     Raises `Misuse` when the range begins before the pipeline's `start`, or holds no ready window.
     """
-    require_after_start(pipeline, choice)
+    require_range(pipeline, choice)
     generate(pipeline, now, choice)
     edges = pipeline.database.run(
         "edges_touching", **pipeline.key.parameters, first=choice.first, last=choice.last
@@ -40,8 +40,10 @@ def run_backfill(pipeline: Pipeline, now: datetime, backfill: Backfill) -> Itera
     return run_until_caught_up(pipeline, now, backfill.choice)
 
 
-def require_after_start(pipeline: Pipeline, choice: Choice) -> None:
-    """Windows before `start` are not this pipeline's."""
+def require_range(pipeline: Pipeline, choice: Choice) -> None:
+    """Windows before `start` are not this pipeline's, and time runs forward."""
+    if choice.first and choice.last and choice.last <= choice.first:
+        raise Misuse("--to must be later than --from; a date means its midnight, so a day ends at the next.")
     if choice.first and choice.first < pipeline.config.start:
         raise Misuse(
             f"--from {choice.first:%Y-%m-%dT%H:%M:%SZ} is before the pipeline's start; "

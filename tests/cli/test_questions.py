@@ -1,0 +1,111 @@
+"""Commands that only read."""
+
+import csv
+import io
+from datetime import UTC, datetime
+
+import pytest
+
+from tests.cli.conftest import WINDOWS, Flights
+
+
+def test_status_tells_how_far_the_pipeline_is_complete(flights: Flights) -> None:
+    """The contract's keys, before and after a run."""
+    before = flights("status", "--now", "2013-03-12", "--format", "json").json
+    assert before["complete_until"] == "2013-03-09T05:00:00Z"
+    assert before["lag_seconds"] == 47 * 3600
+    flights("run", "--until-caught-up", "--now", "2013-03-12")
+    after = flights("status", "--now", "2013-03-12", "--format", "json").json
+    assert after["watermark"] == after["complete_until"] == "2013-03-11T04:00:00Z"
+    assert (after["lag_seconds"], after["stale_locks"], after["gaps"]) == (0, 0, 0)
+    assert after["counts"] == {"PENDING": 0, "IN_PROGRESS": 0, "COMPLETED": 24, "FAILED": 0}
+
+
+def test_lag_ends_at_the_pipelines_end(flights: Flights) -> None:
+    """Years later nothing is behind: no window lies past `end`."""
+    flights("run", "--until-caught-up")
+    assert flights("status", "--format", "json").json["lag_seconds"] == 0
+
+
+def test_plan_lists_every_window_across_the_clock_change(flights: Flights) -> None:
+    """Contiguous in UTC, one of them an hour long, keys as the table's columns."""
+    rows = flights("plan", "--format", "json").json
+    assert len(rows) == WINDOWS
+    ends = [row["window_end_time"] for row in rows]
+    assert [row["window_start_time"] for row in rows[1:]] == ends[:-1]
+    assert [row["time_interval"] for row in rows].count("1h") == 1
+    assert {"pipeline_id", "target_day", "pipeline_status", "key_x"} <= rows[0].keys()
+
+
+def test_plan_changes_nothing(flights: Flights) -> None:
+    """After a plan no window is in the control table."""
+    flights("plan")
+    assert flights("windows", "--format", "json").json == []
+
+
+def test_windows_as_csv_can_be_read_back(flights: Flights) -> None:
+    """A header of column names and one line a window."""
+    flights("run")
+    rows = list(csv.DictReader(io.StringIO(flights("windows", "--format", "csv").out)))
+    assert len(rows) == WINDOWS
+    assert rows[0]["pipeline_status"] == "COMPLETED"
+    assert datetime.fromisoformat(rows[0]["window_start_time"]) == datetime(2013, 3, 9, 5, tzinfo=UTC)
+
+
+def test_windows_can_be_filtered(flights: Flights) -> None:
+    """By status and by range."""
+    flights("run")
+    assert len(flights("windows", "--status", "COMPLETED", "--format", "json").json) == 1
+    words = ("--from", "2013-03-10", "--to", "2013-03-11", "--format", "json")
+    assert len(flights("windows", *words).json) == 12
+
+
+def test_an_unknown_status_is_refused(flights: Flights) -> None:
+    """A typing error must not look like an empty answer."""
+    answer = flights("windows", "--status", "DONE")
+    assert (answer.code, "COMPLETED" in answer.err) == (2, True)
+
+
+def test_show_tells_the_life_of_a_window(flights: Flights) -> None:
+    """Its row and its moves, in order."""
+    flights("run")
+    shown = flights("show", "1", "--format", "json").json
+    assert shown["pipeline_status"] == "COMPLETED"
+    assert shown["audit_detail"]["explanation"] == "all 12 rows are in the target"
+    assert len(shown["events"]) >= 4
+    assert "all 12 rows are in the target" in flights("show", "2013-03-09").out
+
+
+def test_a_window_that_is_not_there_is_misuse(flights: Flights) -> None:
+    """With the command that lists those that are."""
+    answer = flights("show", "999")
+    assert (answer.code, "pipeline windows" in answer.err) == (2, True)
+
+
+def test_gaps_finds_a_hole_in_the_middle(flights: Flights) -> None:
+    """A backfill of a later day leaves a hole, and the next run closes it."""
+    flights("backfill", "--from", "2013-03-11", "--to", "2013-03-12")
+    (hole,) = flights("gaps", "--format", "json").json
+    assert (hole["kind"], hole["window_start_time"]) == ("hole", "2013-03-09T05:00:00Z")
+    assert flights("status", "--format", "json").json["gaps"] == 1
+    flights("run", "--until-caught-up")
+    assert flights("gaps", "--format", "json").json == []
+
+
+def test_locks_list_names_the_holder(flights: Flights) -> None:
+    """The run that holds a window, and that it is not stale."""
+    flights("task", "store_and_validate", "--run-id", "mine")
+    (lock,) = flights("locks", "list", "--format", "json").json
+    assert (lock["dag_run_id"], lock["stale"]) == ("mine", False)
+    assert "mine" in flights("locks").out
+
+
+@pytest.mark.parametrize(
+    "words", [("status",), ("plan",), ("windows",), ("gaps",), ("show", "1"), ("locks", "list")]
+)
+def test_every_reading_command_prints_a_table(flights: Flights, words: tuple[str, ...]) -> None:
+    """For people, without a format."""
+    flights("run")
+    answer = flights(*words)
+    assert answer.code == 0
+    assert answer.out.strip()
