@@ -1,0 +1,102 @@
+"""How a run comes to hold a window: it claims one, or takes up the one it holds already."""
+
+from datetime import UTC, datetime
+
+from pipeline_framework.control_table.database import Database, InDoubt
+from pipeline_framework.control_table.record import Holder, PipelineKey, Record
+from pipeline_framework.errors import LockConflict
+
+_BEGINNING = datetime(1, 1, 1, tzinfo=UTC)
+
+
+def claim_oldest(
+    database: Database,
+    key: PipelineKey,
+    holder: Holder,
+    *,
+    watermark: datetime,
+    since: datetime | None = None,
+    lease_seconds: float,
+) -> Record | None:
+    """Lock the oldest PENDING window that ends at or before `watermark`, starts at or after `since` and does
+    not wait for its next try. None when there is none. Raises `LockConflict` when this slot holds one already.
+    """
+    ready = {"watermark": watermark, "since": since or _BEGINNING}
+    return _claim(database, key, holder, "claim_oldest", lease_seconds, ready)
+
+
+def claim_newest(
+    database: Database,
+    key: PipelineKey,
+    holder: Holder,
+    *,
+    watermark: datetime,
+    since: datetime | None = None,
+    lease_seconds: float,
+) -> Record | None:
+    """The same for the newest such window."""
+    ready = {"watermark": watermark, "since": since or _BEGINNING}
+    return _claim(database, key, holder, "claim_newest", lease_seconds, ready)
+
+
+def claim_window(
+    database: Database, key: PipelineKey, holder: Holder, *, window_start: datetime, lease_seconds: float
+) -> Record | None:
+    """Lock the window that starts at `window_start`, also while it waits for its next try.
+
+    None when no PENDING window starts there. Raises `LockConflict` when this slot holds one already.
+    """
+    return _claim(database, key, holder, "claim_window", lease_seconds, {"window_start": window_start})
+
+
+def resume(database: Database, key: PipelineKey, holder: Holder, *, lease_seconds: float) -> Record | None:
+    """The window that this slot of this run holds, under a new epoch, which fences an earlier try off.
+
+    None when it holds none.
+    """
+    parameters = {**key.parameters, **holder.parameters, "lease_seconds": lease_seconds}
+    try:
+        rows = database.run("resume", **parameters)
+    except InDoubt:  # twice is as good as once: the second epoch is newer still
+        rows = database.run("resume", **parameters)
+    return Record.of(rows[0]) if rows else None
+
+
+def adopt_temporary(
+    database: Database, key: PipelineKey, holder: Holder, *, lease_seconds: float
+) -> Record | None:
+    """The newest window that an earlier `airflow tasks test` of this DAG left behind, under a new epoch.
+
+    Only a run of the same kind adopts, and nothing that is at work; None when there is nothing.
+    """
+    if not holder.is_temporary:
+        return None
+    parameters = {**key.parameters, **holder.parameters, "lease_seconds": lease_seconds}
+    rows = database.run("adopt_temporary", **parameters)
+    return Record.of(rows[0]) if rows else None
+
+
+def last_held(database: Database, key: PipelineKey, holder: Holder) -> Record | None:
+    """The window that this slot of this run held last, whatever became of it."""
+    rows = database.run("last_held", **key.parameters, **holder.parameters)
+    return Record.of(rows[0]) if rows else None
+
+
+def whose(database: Database, record_id: int) -> str:
+    """A sentence on who holds the window now, or what became of it."""
+    rows = database.run("record_by_id", id=record_id)
+    return f"{Record.of(rows[0]).standing}." if rows else f"window {record_id} is not in the control table any more."
+
+
+def _claim(
+    database: Database, key: PipelineKey, holder: Holder, move: str, lease_seconds: float, which: dict[str, datetime]
+) -> Record | None:
+    parameters = {**key.parameters, **holder.parameters, "lease_seconds": lease_seconds}
+    try:
+        rows = database.run(move, **parameters, **which)
+    except InDoubt:  # if it was made, this slot holds the window
+        rows = database.run("resume", **parameters) or database.run(move, **parameters, **which)
+    except LockConflict:
+        slot = f"run {holder.dag_run_id} slot {holder.run_slot}"
+        raise LockConflict(f"{slot} holds a window of {key.pipeline_id} already; resume that one.") from None
+    return Record.of(rows[0]) if rows else None

@@ -1,0 +1,102 @@
+"""One connection between BEGIN and COMMIT."""
+
+import sqlite3
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from typing import Any, Self
+
+from sqlalchemy import URL, Connection, TextClause
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolExhausted
+
+from pipeline_framework.control_table.database.engine import safe_text
+from pipeline_framework.control_table.database.refusals import InDoubt, refusal
+from pipeline_framework.control_table.database.values import BINDERS, python_row
+from pipeline_framework.errors import Unavailable
+
+Row = dict[str, Any]
+
+
+class Transaction:
+    """Statements that happen together or not at all: without `commit`, leaving the block takes them back."""
+
+    def __init__(self, connection: Connection, texts: Mapping[str, TextClause]) -> None:
+        self._connection = connection
+        self._texts = texts
+        self._sqlite = connection.dialect.name == "sqlite"
+        self._bind = BINDERS[connection.dialect.name]
+        self._holds_lock = False
+
+    def run(self, name: str, /, **parameters: object) -> list[Row]:
+        """The rows of one named statement."""
+        bound = {parameter: self._bind(value) for parameter, value in parameters.items()}
+        with refusing(self._connection.engine.url):
+            result = self._connection.execute(self._texts[name], bound)
+            return [python_row(row) for row in result.mappings()] if result.returns_rows else []
+
+    def script(self, sql: str) -> None:
+        """Run a migration: many statements without parameters."""
+        with refusing(self._connection.engine.url):
+            for statement in _complete_statements(sql) if self._sqlite else [sql.replace("%", "%%")]:
+                self._connection.exec_driver_sql(statement)
+
+    def begin(self) -> Self:
+        """Take SQLite's write lock now, for a transaction that reads first could not get it later."""
+        try:
+            if self._sqlite:
+                self._connection.exec_driver_sql("BEGIN IMMEDIATE")
+                self._holds_lock = True
+        except BaseException:
+            self._connection.close()
+            raise
+        return self
+
+    def commit(self) -> None:
+        """Make it last. Raises `InDoubt` when the connection broke on the way."""
+        try:
+            with refusing(self._connection.engine.url):
+                if self._holds_lock:
+                    self._connection.exec_driver_sql("COMMIT")
+                    self._holds_lock = False
+                self._connection.commit()
+        except Unavailable as error:
+            if self._connection.invalidated:
+                raise InDoubt(f"{error} It broke during COMMIT: whether the move was made is unknown.") from None
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with suppress(SQLAlchemyError), self._connection:
+            if self._holds_lock:
+                self._connection.exec_driver_sql("ROLLBACK")
+
+
+@contextmanager
+def refusing(url: URL) -> Iterator[None]:
+    """Let only errors of our tree out of the block, none of them with the password."""
+    try:
+        yield
+    except DBAPIError as error:
+        raise _told(error.orig or error, url) from None
+    except sqlite3.Error as error:  # of the pragmas, which SQLAlchemy does not wrap
+        raise _told(error, url) from None
+    except PoolExhausted:
+        raise Unavailable(f"control database {safe_text(url)}: this process uses all its connections.") from None
+
+
+def _told(error: BaseException, url: URL) -> Exception:
+    told = refusal(error, safe_text(url))
+    password = str(url.password or "")
+    return type(told)(str(told).replace(password, "***")) if password else told
+
+
+def _complete_statements(sql: str) -> Iterator[str]:
+    """SQLite's driver takes one statement at a time, and its script runner would commit before."""
+    collected = ""
+    for line in sql.splitlines(keepends=True):
+        collected += line
+        if line.rstrip().endswith(";") and sqlite3.complete_statement(collected):
+            yield collected
+            collected = ""

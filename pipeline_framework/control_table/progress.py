@@ -1,0 +1,103 @@
+"""The owner's moves. Each is refused (`LockLost`, naming the present holder) once the lock is another's.
+
+Facts are columns that a move fills in: source_count, target_count, count_difference, percentage_difference,
+audit_detail; `finish` of SOURCE_TO_STAGE also stage_epoch, manifest_address, manifest_digest. A fact that is
+None, or left out, keeps what is there.
+"""
+
+from pipeline_framework.control_table.database import Database, InDoubt
+from pipeline_framework.control_table.record import Record
+from pipeline_framework.control_table.states import MOVES, Phase, Result
+from pipeline_framework.errors import LockLost
+from pipeline_framework.interfaces import Lock
+
+COUNTS = dict.fromkeys(
+    ("source_count", "target_count", "count_difference", "percentage_difference", "audit_detail")
+)
+MANIFEST = dict.fromkeys(("stage_epoch", "manifest_address", "manifest_digest"))
+LONGEST_ERROR = 4000  # characters of last_error
+
+
+def begin(database: Database, lock: Lock, phase: Phase, *, lease_seconds: float) -> Record:
+    """Mark `phase` as being worked on, under a lease that `lease.renewing` keeps alive."""
+    return _move(database, lock, f"begin_{phase.lower()}", lease_seconds=lease_seconds)
+
+
+def finish(database: Database, lock: Lock, phase: Phase, *, park_seconds: float, **facts: object) -> Record:
+    """Leave the marker of SOURCE_TO_STAGE or STAGE_TO_TARGET and park the lock; AUDIT ends in `complete`."""
+    known = COUNTS | MANIFEST if phase is Phase.SOURCE_TO_STAGE else COUNTS
+    filled = _filled(known, facts)
+    return _move(database, lock, f"finish_{phase.lower()}", park_seconds=park_seconds, **filled)
+
+
+def park(database: Database, lock: Lock, *, seconds: float) -> Record:
+    """Stop working for at most `seconds`: until the next task, or until a failed try is repeated."""
+    return _move(database, lock, "park", park_seconds=seconds)
+
+
+def restage(database: Database, lock: Lock) -> Record:
+    """The stage is lost: take the markers and counts back, keep the lock."""
+    return _move(database, lock, "restage")
+
+
+def complete(database: Database, lock: Lock, result: Result, **facts: object) -> Record:
+    """End the window well; an AUDIT that was begun is finished with it."""
+    return _move(database, lock, "complete", audit_result=result, **_filled(COUNTS, facts))
+
+
+def fail(database: Database, lock: Lock, error: str, *, backoff_seconds: float, **facts: object) -> Record:
+    """Count an attempt and let go: PENDING after a wait, or FAILED when the attempts are used up.
+
+    The wait is `backoff_seconds` doubled for every attempt before, an hour at most, and half of that by chance.
+    """
+    error = error[:LONGEST_ERROR] or "no reason was given"
+    return _move(database, lock, "fail", error=error, backoff_seconds=backoff_seconds, **_filled(COUNTS, facts))
+
+
+def mismatch(database: Database, lock: Lock, error: str, *, backoff_seconds: float, **facts: object) -> Record:
+    """Like `fail`, for rows that are missing or foreign: the markers go, and the next load replaces the window."""
+    error = error[:LONGEST_ERROR] or "no reason was given"
+    return _move(database, lock, "mismatch", error=error, backoff_seconds=backoff_seconds, **_filled(COUNTS, facts))
+
+
+def release(database: Database, lock: Lock, reason: str) -> Record:
+    """Let go without counting an attempt; the markers stay."""
+    return _move(database, lock, "release", reason=reason)
+
+
+def renew(database: Database, lock: Lock, *, lease_seconds: float) -> None:
+    """Move the end of the lease to `lease_seconds` from now."""
+    parameters = {"id": lock.record_id, "epoch": lock.epoch, "lease_seconds": lease_seconds}
+    if not database.run("renew", **parameters):
+        raise _lost(database, lock)
+
+
+def _move(database: Database, lock: Lock, move: str, **parameters: object) -> Record:
+    try:
+        rows = database.run(move, id=lock.record_id, epoch=lock.epoch, **parameters)
+    except InDoubt:
+        return _made(database, lock, move) or _move(database, lock, move, **parameters)
+    if not rows:
+        raise _lost(database, lock)
+    return Record.of(rows[0])
+
+
+def _made(database: Database, lock: Lock, move: str) -> Record | None:
+    """The row, if the move that lost its answer was made: same epoch, same move, and a state it leads to."""
+    rows = database.run("record_by_id", id=lock.record_id)
+    now = Record.of(rows[0]) if rows else None
+    same = now and now.lock_epoch == lock.epoch and now.move_name == move
+    return now if now and same and now.pipeline_status in MOVES[move].after else None
+
+
+def _lost(database: Database, lock: Lock) -> LockLost:
+    rows = database.run("record_by_id", id=lock.record_id)
+    standing = Record.of(rows[0]).standing if rows else f"window {lock.window} is not in the control table any more"
+    return LockLost(f"the lock of {lock.owner} (epoch {lock.epoch}) is lost: {standing}; nothing was written.")
+
+
+def _filled(known: dict[str, None], facts: dict[str, object]) -> dict[str, object]:
+    unknown = facts.keys() - known
+    if unknown:
+        raise TypeError(f"{', '.join(sorted(unknown))}: no fact of this move; known are {', '.join(known)}.")
+    return known | facts

@@ -1,0 +1,77 @@
+-- What the moves need to know, and what generation and the migrations note beside them.
+
+-- name: now
+SELECT {now} AS now;
+
+-- name: record_by_id
+SELECT {columns} FROM pipeline_records WHERE id = :id;
+
+-- name: last_held
+-- The window that a run held last, whatever became of it.
+SELECT {columns} FROM pipeline_records
+ WHERE pipeline_id = :pipeline_id AND mapping_name = :mapping_name
+   AND dag_id = :dag_id AND dag_run_id = :dag_run_id AND run_slot = :run_slot
+ ORDER BY record_last_updated_time DESC, id DESC LIMIT 1;
+
+-- name: events_of
+SELECT id, record_id, happened_at, move_name, from_status, to_status, lock_epoch, dag_id, dag_run_id, run_slot,
+       actor, reason, database_user, changes
+  FROM pipeline_record_events WHERE record_id = :record_id ORDER BY id;
+
+-- name: grid_history
+SELECT grid_history FROM pipelines WHERE pipeline_id = :pipeline_id AND mapping_name = :mapping_name;
+
+-- name: announce_pipeline
+INSERT INTO pipelines (pipeline_id, mapping_name, grid_history) VALUES (:pipeline_id, :mapping_name, :grid_history)
+    ON CONFLICT (pipeline_id, mapping_name) DO NOTHING;
+
+-- name: lock_pipeline
+-- Whoever adds windows waits here for others who do.
+SELECT grid_history FROM pipelines WHERE pipeline_id = :pipeline_id AND mapping_name = :mapping_name {for_update};
+
+-- name: last_window
+SELECT window_end_time FROM pipeline_records
+ WHERE pipeline_id = :pipeline_id AND mapping_name = :mapping_name
+ ORDER BY window_start_time DESC LIMIT 1;
+
+-- name: note_grid
+UPDATE pipelines SET grid_history = :grid_history, updated_at = {now}
+ WHERE pipeline_id = :pipeline_id AND mapping_name = :mapping_name AND grid_history <> :grid_history;
+
+-- name: in_the_way
+-- A window that overlaps one of the page without being the same. Windows never overlap, so only the last one that
+-- starts before a new one ends can be in its way.
+SELECT fresh_start, fresh_end, window_start_time, window_end_time
+  FROM (SELECT {time_field:window_start_time} AS fresh_start, {time_field:window_end_time} AS fresh_end
+          FROM {each:windows}) AS fresh
+  JOIN pipeline_records ON id = (
+       SELECT last.id FROM pipeline_records AS last
+        WHERE last.pipeline_id = :pipeline_id AND last.mapping_name = :mapping_name AND last.window_start_time < fresh_end
+        ORDER BY last.window_start_time DESC LIMIT 1)
+ WHERE window_end_time > fresh_start AND NOT (window_start_time = fresh_start AND window_end_time = fresh_end)
+ LIMIT 1;
+
+-- name: islands
+-- Contiguous stretches that windows cover: a new one starts where no earlier window reaches.
+SELECT MIN(window_start_time) AS island_start, MAX(window_end_time) AS island_end
+  FROM (SELECT window_start_time, window_end_time,
+               SUM(starts) OVER (ORDER BY window_start_time, window_end_time) AS island
+          FROM (SELECT window_start_time, window_end_time,
+                       CASE WHEN window_start_time <= MAX(window_end_time) OVER (
+                                ORDER BY window_start_time, window_end_time
+                                ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) THEN 0 ELSE 1 END AS starts
+                  FROM pipeline_records
+                 WHERE pipeline_id = :pipeline_id AND mapping_name = :mapping_name) AS marked) AS numbered
+ GROUP BY island ORDER BY island_start;
+
+-- name: lock_migrations
+SELECT {migration_lock} AS locked;
+
+-- name: migrations_known
+SELECT COUNT(*) AS tables FROM {tables} WHERE table_name = 'pipeline_migrations';
+
+-- name: applied_migrations
+SELECT number FROM pipeline_migrations;
+
+-- name: note_migration
+INSERT INTO pipeline_migrations (number, name) VALUES (:number, :name);
