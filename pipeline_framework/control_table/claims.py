@@ -18,11 +18,12 @@ def claim_oldest(
     since: datetime | None = None,
     lease_seconds: float,
 ) -> Record | None:
-    """Lock the oldest PENDING window that ends at or before `watermark`, starts at or after `since` and does
-    not wait for its next try. None when there is none. Raises `LockConflict` when this slot holds one already.
+    """Lock the oldest PENDING window between `since` and `watermark` that does not wait for its next try.
+
+    None when there is none. Raises `LockConflict` when this slot of this run holds a window already.
     """
-    ready = {"watermark": watermark, "since": since or _BEGINNING}
-    return _claim(database, key, holder, "claim_oldest", lease_seconds, ready)
+    which = {"watermark": watermark, "since": since or _BEGINNING, "lease_seconds": lease_seconds}
+    return _claim("claim_oldest", database, key, holder, **which)
 
 
 def claim_newest(
@@ -35,8 +36,8 @@ def claim_newest(
     lease_seconds: float,
 ) -> Record | None:
     """The same for the newest such window."""
-    ready = {"watermark": watermark, "since": since or _BEGINNING}
-    return _claim(database, key, holder, "claim_newest", lease_seconds, ready)
+    which = {"watermark": watermark, "since": since or _BEGINNING, "lease_seconds": lease_seconds}
+    return _claim("claim_newest", database, key, holder, **which)
 
 
 def claim_window(
@@ -46,7 +47,8 @@ def claim_window(
 
     None when no PENDING window starts there. Raises `LockConflict` when this slot holds one already.
     """
-    return _claim(database, key, holder, "claim_window", lease_seconds, {"window_start": window_start})
+    which = {"window_start": window_start, "lease_seconds": lease_seconds}
+    return _claim("claim_window", database, key, holder, **which)
 
 
 def resume(database: Database, key: PipelineKey, holder: Holder, *, lease_seconds: float) -> Record | None:
@@ -85,17 +87,16 @@ def last_held(database: Database, key: PipelineKey, holder: Holder) -> Record | 
 def whose(database: Database, record_id: int) -> str:
     """A sentence on who holds the window now, or what became of it."""
     rows = database.run("record_by_id", id=record_id)
-    return f"{Record.of(rows[0]).standing}." if rows else f"window {record_id} is not in the control table any more."
+    gone = f"window {record_id} is not in the control table any more"
+    return f"{Record.of(rows[0]).standing if rows else gone}."
 
 
-def _claim(
-    database: Database, key: PipelineKey, holder: Holder, move: str, lease_seconds: float, which: dict[str, datetime]
-) -> Record | None:
-    parameters = {**key.parameters, **holder.parameters, "lease_seconds": lease_seconds}
+def _claim(move: str, database: Database, key: PipelineKey, holder: Holder, **which: object) -> Record | None:
+    parameters: dict[str, object] = {**key.parameters, **holder.parameters, **which}
     try:
-        rows = database.run(move, **parameters, **which)
+        rows = database.run(move, **parameters)
     except InDoubt:  # if it was made, this slot holds the window
-        rows = database.run("resume", **parameters) or database.run(move, **parameters, **which)
+        rows = database.run("resume", **parameters) or database.run(move, **parameters)
     except LockConflict:
         slot = f"run {holder.dag_run_id} slot {holder.run_slot}"
         raise LockConflict(f"{slot} holds a window of {key.pipeline_id} already; resume that one.") from None

@@ -19,8 +19,8 @@ def reopen(
 ) -> list[Record]:
     """Put the finished windows that overlap [first, last) back to PENDING; the rows that moved, oldest first.
 
-    They carry `reason` as `reload_reason` and are loaded whatever the counts say. Markers, counts and attempts
-    start anew, the epoch does not. With `force` windows that are PENDING anyway get the same.
+    They carry `reason` as `reload_reason` and are loaded whatever the counts say. Markers, counts and
+    attempts start anew, the epoch does not. With `force` windows that are PENDING anyway get the same.
     """
     move = "force_reopen" if force else "reopen"
     return _decided(database, move, key, first=first, last=last, actor=actor, reason=reason)
@@ -58,5 +58,9 @@ def _why_not(database: Database, record_id: int) -> str:
     if not rows:
         return f"there is no window {record_id}; `pipeline windows` lists them."
     record = Record.of(rows[0])
-    held = "; a living lock is cleared only with --force" if record.lease_expires_at else ", so there is no lock to clear"
+    held = (
+        "; a living lock is cleared only with --force"
+        if record.lease_expires_at
+        else ", so there is no lock to clear"
+    )
     return f"{record.standing}{held}."

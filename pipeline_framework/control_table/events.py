@@ -12,10 +12,14 @@ def history(database: Database, record_id: int) -> list[dict[str, Any]]:
     `move_name` is a move of sql/transitions.sql, or `by_hand` and `delete` for what somebody did with SQL of
     their own; `changes` maps each changed column to its old and new value. Renewals leave no event.
     """
-    return [{**row, "changes": _decoded(row["changes"])} for row in database.run("events_of", record_id=record_id)]
+    return [
+        {**row, "changes": _decoded(row["changes"])} for row in database.run("events_of", record_id=record_id)
+    ]
 
 
 def _decoded(changes: dict[str, list[Any]]) -> dict[str, list[Any]]:
     """SQLite keeps `audit_detail` as text inside the JSON of an event."""
-    details = [json.loads(value) if isinstance(value, str) else value for value in changes.get("audit_detail", ())]
+    details = [
+        json.loads(value) if isinstance(value, str) else value for value in changes.get("audit_detail", ())
+    ]
     return {**changes, "audit_detail": details} if details else changes

@@ -23,7 +23,9 @@ class Renewal:
         self.reason = ""
         self._database, self._lock, self._lease_seconds = database, lock, lease_seconds
         self._over = threading.Event()
-        self._thread = threading.Thread(target=self._keep, name=f"renewal of window {lock.record_id}", daemon=True)
+        self._thread = threading.Thread(
+            target=self._keep, name=f"renewal of window {lock.record_id}", daemon=True
+        )
 
     def renew(self) -> None:
         """Renew once; a database that does not answer is asked again at the next turn."""

@@ -53,7 +53,9 @@ def add(database: Database, key: PipelineKey, history: GridHistory, windows: Ite
     process changed the grid meanwhile.
     """
     pages = iter(windows)
-    return sum(_add_page(database, key, history, page) for page in iter(lambda: list(islice(pages, PAGE)), []))
+    return sum(
+        _add_page(database, key, history, page) for page in iter(lambda: list(islice(pages, PAGE)), [])
+    )
 
 
 def _add_page(database: Database, key: PipelineKey, history: GridHistory, page: list[NewWindow]) -> int:
@@ -67,7 +69,9 @@ def _add_page(database: Database, key: PipelineKey, history: GridHistory, page: 
 
 def _require_apart(key: PipelineKey, page: list[NewWindow]) -> None:
     for both in overlaps({row.window for row in page}):
-        raise Misuse(f"{key.pipeline_id}: two of the windows to add cover {both}; none of their page was added.")
+        raise Misuse(
+            f"{key.pipeline_id}: two of the windows to add cover {both}; none of their page was added."
+        )
 
 
 def _note_grid(transaction: Transaction, key: PipelineKey, history: GridHistory) -> None:
@@ -94,4 +98,6 @@ def _require_free(transaction: Transaction, key: PipelineKey, rows: list[dict[st
     for row in transaction.run("in_the_way", **key.parameters, windows=rows):
         fresh = Window(row["fresh_start"], row["fresh_end"])
         there = Window(row["window_start_time"], row["window_end_time"])
-        raise Misuse(f"{key.pipeline_id}: window {fresh} overlaps {there}, which is there already; nothing was added.")
+        raise Misuse(
+            f"{key.pipeline_id}: window {fresh} overlaps {there}, which is there already; nothing was added."
+        )

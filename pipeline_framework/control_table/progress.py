@@ -48,16 +48,22 @@ def complete(database: Database, lock: Lock, result: Result, **facts: object) ->
 def fail(database: Database, lock: Lock, error: str, *, backoff_seconds: float, **facts: object) -> Record:
     """Count an attempt and let go: PENDING after a wait, or FAILED when the attempts are used up.
 
-    The wait is `backoff_seconds` doubled for every attempt before, an hour at most, and half of that by chance.
+    The wait is `backoff_seconds`, doubled for every attempt before, an hour at most; half of it is by chance.
     """
     error = error[:LONGEST_ERROR] or "no reason was given"
-    return _move(database, lock, "fail", error=error, backoff_seconds=backoff_seconds, **_filled(COUNTS, facts))
+    return _move(
+        database, lock, "fail", error=error, backoff_seconds=backoff_seconds, **_filled(COUNTS, facts)
+    )
 
 
-def mismatch(database: Database, lock: Lock, error: str, *, backoff_seconds: float, **facts: object) -> Record:
-    """Like `fail`, for rows that are missing or foreign: the markers go, and the next load replaces the window."""
+def mismatch(
+    database: Database, lock: Lock, error: str, *, backoff_seconds: float, **facts: object
+) -> Record:
+    """Like `fail`, for rows missing or foreign: the markers go, and the next load replaces the window."""
     error = error[:LONGEST_ERROR] or "no reason was given"
-    return _move(database, lock, "mismatch", error=error, backoff_seconds=backoff_seconds, **_filled(COUNTS, facts))
+    return _move(
+        database, lock, "mismatch", error=error, backoff_seconds=backoff_seconds, **_filled(COUNTS, facts)
+    )
 
 
 def release(database: Database, lock: Lock, reason: str) -> Record:
@@ -92,8 +98,12 @@ def _made(database: Database, lock: Lock, move: str) -> Record | None:
 
 def _lost(database: Database, lock: Lock) -> LockLost:
     rows = database.run("record_by_id", id=lock.record_id)
-    standing = Record.of(rows[0]).standing if rows else f"window {lock.window} is not in the control table any more"
-    return LockLost(f"the lock of {lock.owner} (epoch {lock.epoch}) is lost: {standing}; nothing was written.")
+    standing = (
+        Record.of(rows[0]).standing if rows else f"window {lock.window} is not in the control table any more"
+    )
+    return LockLost(
+        f"the lock of {lock.owner} (epoch {lock.epoch}) is lost: {standing}; nothing was written."
+    )
 
 
 def _filled(known: dict[str, None], facts: dict[str, object]) -> dict[str, object]:

@@ -28,8 +28,10 @@ class PipelineKey:
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """Who asks for locks: a slot of a run, the process that works for it (`owner`, new in every process),
-    and for how many seconds its locks are parked between two tasks."""
+    """Who asks for locks: a slot of a run, and the process that works for it.
+
+    `owner` is new in every process; locks are parked for `park_seconds` between two tasks.
+    """
 
     dag_id: str
     dag_run_id: str

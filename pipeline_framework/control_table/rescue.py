@@ -7,7 +7,7 @@ from pipeline_framework.control_table.record import Holder, PipelineKey, Record
 def rescue(database: Database, key: PipelineKey, *, backoff_seconds: float) -> list[Record]:
     """Let go of every window whose lease ran out; the rows as they are now.
 
-    One that died in a phase counts an attempt: PENDING after a wait (as `progress.fail` has it), or FAILED when
+    One that died in a phase counts an attempt: PENDING after a wait (as in `progress.fail`), or FAILED when
     the attempts are used up. One that was parked between two phases counts none.
     """
     rows = database.run("rescue", **key.parameters, backoff_seconds=backoff_seconds)

@@ -13,16 +13,18 @@ from pathlib import Path
 
 LONGEST_BACKOFF = 3600  # seconds; doubling stops here
 
-# Jitter: between half and the whole of base · 2^attempts, so that windows that failed together come back apart.
-_DOUBLED = "CAST(:backoff_seconds AS {real}) * (1 << CASE WHEN retry_attempt < 12 THEN retry_attempt ELSE 12 END)"
+# Jitter: between half and the whole of it, so that windows that failed together come back apart.
+_DOUBLED = (
+    "CAST(:backoff_seconds AS {real}) * (1 << CASE WHEN retry_attempt < 12 THEN retry_attempt ELSE 12 END)"
+)
 
 POSTGRESQL: Mapping[str, str] = {
     "now": "statement_timestamp()",
-    "seconds_from_now": "statement_timestamp() + make_interval(secs => CAST({it} AS double precision))",
-    "backoff_ends": "statement_timestamp() + make_interval(secs => LEAST("
+    "seconds_from_now": "{now} + make_interval(secs => CAST({it} AS double precision))",
+    "backoff_ends": "{now} + make_interval(secs => LEAST("
     + _DOUBLED.format(real="double precision")
     + f", {LONGEST_BACKOFF}) * (0.5 + random() / 2))",
-    "next_epoch": "GREATEST(lock_epoch + 1, CAST(extract(epoch FROM statement_timestamp()) * 1000 AS bigint))",
+    "next_epoch": "GREATEST(lock_epoch + 1, CAST(extract(epoch FROM {now}) * 1000 AS bigint))",
     "skip_locked": "FOR NO KEY UPDATE SKIP LOCKED",
     "lock_rows": "FOR NO KEY UPDATE",
     "for_update": "FOR UPDATE",
@@ -57,7 +59,9 @@ SQLITE: Mapping[str, str] = {
 }
 
 _DIALECTS = {"postgresql": POSTGRESQL, "sqlite": SQLITE}
-_BLOCK = re.compile(r"^-- (name|fragment): (\w+)\n(.*?)(?=^-- (?:name|fragment): |\Z)", re.MULTILINE | re.DOTALL)
+_BLOCK = re.compile(
+    r"^-- (name|fragment): (\w+)\n(.*?)(?=^-- (?:name|fragment): |\Z)", re.MULTILINE | re.DOTALL
+)
 _COMMENT = re.compile(r"^\s*--.*\n?", re.MULTILINE)
 _PLACE = re.compile(r"\{(\w+)(?::([^{}]*))?\}")
 _WRITING = re.compile(r"\b(INSERT|UPDATE|DELETE)\b")
@@ -113,7 +117,9 @@ def _filled(statement: str, text: str, fragments: Mapping[str, str]) -> str:
 
     def fill(match: re.Match[str]) -> str:
         if match[1] not in fragments:
-            raise ValueError(f"{folder()}: statement {statement} asks for {match[0]}, and no fragment has that name.")
+            raise ValueError(
+                f"{folder()}: statement {statement} asks for {match[0]}, and no fragment has that name."
+            )
         piece = fragments[match[1]].replace("{it}", match[2] or "")
         return piece.replace("{this}", statement)
 

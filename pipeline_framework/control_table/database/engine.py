@@ -34,7 +34,9 @@ def parsed(url: str) -> URL:
     if backend == "sqlite":
         return _with_file(address)
     if backend != "postgresql":
-        raise Misuse(f"control.url names {backend}, and the control table lives in SQLite or PostgreSQL; {_FORMS}")
+        raise Misuse(
+            f"control.url names {backend}; the control table lives in SQLite or PostgreSQL: {_FORMS}"
+        )
     driver = address.drivername.partition("+")[2] or "psycopg2"
     return address.set(drivername=f"postgresql+{driver}")
 
@@ -68,10 +70,15 @@ def _postgresql(url: URL) -> Engine:
 
 def _sqlite(url: URL) -> Engine:
     if sqlite3.sqlite_version_info < OLDEST_SQLITE:
-        raise Misuse(f"this Python has SQLite {sqlite3.sqlite_version}; 3.37 is needed: use a newer Python, or PostgreSQL.")
+        raise Misuse(
+            f"this Python has SQLite {sqlite3.sqlite_version}, older than 3.37; use a newer one or PostgreSQL."
+        )
     # Transactions are begun in so many words (BEGIN IMMEDIATE); busy is waited for by us, with jitter.
     engine = create_engine(
-        url, connect_args={"timeout": 0, "check_same_thread": False}, isolation_level="AUTOCOMMIT", pool_size=5
+        url,
+        connect_args={"timeout": 0, "check_same_thread": False},
+        isolation_level="AUTOCOMMIT",
+        pool_size=5,
     )
     event.listen(engine, "connect", _write_ahead)
     return engine
@@ -85,7 +92,7 @@ def _write_ahead(connection: Any, _: object) -> None:
 
 def _with_file(url: URL) -> URL:
     if url.database in (None, "", ":memory:"):
-        raise Misuse(f"control.url names no file, and a control table in memory would forget the windows; {_FORMS}")
+        raise Misuse(f"control.url names no file, and a table in memory would forget the windows; {_FORMS}")
     folder = Path(str(url.database)).parent
     if not folder.is_dir():
         raise Misuse(f"control.url: the folder {folder} does not exist; make it, or name another file.")

@@ -12,8 +12,12 @@ class InDoubt(Unavailable):
 
 # Class of SQLSTATE, https://www.postgresql.org/docs/current/errcodes-appendix.html
 _PASSING = ("08", "40", "53", "55", "57", "58")
-_STARTING = re.compile(r"starting up|shutting down|recovery|too many|connection slots|terminat|reserved", re.IGNORECASE)
-_OWN_MISTAKE = re.compile(r"password|does not support SSL|invalid port|sslmode|service|certificate", re.IGNORECASE)
+_STARTING = re.compile(
+    r"starting up|shutting down|recovery|too many|connection slots|terminat|reserved", re.IGNORECASE
+)
+_OWN_MISTAKE = re.compile(
+    r"password|does not support SSL|invalid port|sslmode|service|certificate", re.IGNORECASE
+)
 
 
 def refusal(error: BaseException, where: str) -> PipelineError:
@@ -36,9 +40,21 @@ def _sqlite(error: sqlite3.Error, where: str) -> PipelineError:
 
 _SQLITE: tuple[tuple[str, type[PipelineError], str], ...] = (
     ("SQLITE_BUSY", Unavailable, "another process keeps it busy; try again, and look who has the file open."),
-    ("SQLITE_LOCKED", Unavailable, "another process keeps it busy; try again, and look who has the file open."),
-    ("SQLITE_CANTOPEN", Misuse, "the file cannot be opened; check its folder and the right to read and write there."),
-    ("SQLITE_READONLY", Misuse, "the file or its folder is read-only; give this user the right to write there."),
+    (
+        "SQLITE_LOCKED",
+        Unavailable,
+        "another process keeps it busy; try again, and look who has the file open.",
+    ),
+    (
+        "SQLITE_CANTOPEN",
+        Misuse,
+        "the file cannot be opened; check its folder and the right to read and write there.",
+    ),
+    (
+        "SQLITE_READONLY",
+        Misuse,
+        "the file or its folder is read-only; give this user the right to write there.",
+    ),
     ("SQLITE_PERM", Misuse, "the file may not be used; give this user the right to read and write it."),
     ("SQLITE_NOTADB", Misuse, "the file is not a SQLite database; name another file in control.url."),
     ("SQLITE_CORRUPT", Misuse, "the file is damaged; restore it from a backup."),
@@ -53,7 +69,9 @@ def _postgresql(state: str, text: str, where: str) -> PipelineError:
     if state == "42501":
         return Misuse(f"control database {where}: {text}; grant this user the right, or connect as another.")
     if state == "25006":
-        return Unavailable(f"control database {where} is read-only, as a standby is; point control.url to the primary.")
+        return Unavailable(
+            f"control database {where} is read-only, as a standby is; point control.url to the primary."
+        )
     if state.startswith(_PASSING):
         return Unavailable(f"control database {where}: {text}; try again.")
     if state.startswith(("28", "3D")):  # invalid authorization, invalid catalog
@@ -71,7 +89,9 @@ def _unconnected(text: str, where: str) -> PipelineError:
 
 def _broken_rule(text: str, where: str) -> PipelineError:
     if "pipeline_records_one_lock" in text or ("UNIQUE" in text and "dag_run_id" in text):
-        return LockConflict(f"control database {where}: this run and slot hold a window already; resume that one.")
+        return LockConflict(
+            f"control database {where}: this run and slot hold a window already; resume that one."
+        )
     return Misuse(f"control database {where} refused: {text}; nothing was changed.")
 
 

@@ -32,7 +32,10 @@ class Transaction:
         bound = {parameter: self._bind(value) for parameter, value in parameters.items()}
         with refusing(self._connection.engine.url):
             result = self._connection.execute(self._texts[name], bound)
-            return [python_row(row) for row in result.mappings()] if result.returns_rows else []
+            if not result.returns_rows:
+                return []
+            names = list(result.keys())
+            return [python_row(zip(names, row, strict=True)) for row in result]
 
     def script(self, sql: str) -> None:
         """Run a migration: many statements without parameters."""
@@ -61,7 +64,9 @@ class Transaction:
                 self._connection.commit()
         except Unavailable as error:
             if self._connection.invalidated:
-                raise InDoubt(f"{error} It broke during COMMIT: whether the move was made is unknown.") from None
+                raise InDoubt(
+                    f"{error} It broke during COMMIT: whether the move was made is unknown."
+                ) from None
             raise
 
     def __enter__(self) -> Self:
@@ -83,7 +88,9 @@ def refusing(url: URL) -> Iterator[None]:
     except sqlite3.Error as error:  # of the pragmas, which SQLAlchemy does not wrap
         raise _told(error, url) from None
     except PoolExhausted:
-        raise Unavailable(f"control database {safe_text(url)}: this process uses all its connections.") from None
+        raise Unavailable(
+            f"control database {safe_text(url)}: this process uses all its connections."
+        ) from None
 
 
 def _told(error: BaseException, url: URL) -> Exception:

@@ -1,7 +1,7 @@
 """Values on their way into the database and out of it: the same Python values for both databases."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from enum import Enum
@@ -19,7 +19,7 @@ def sqlite_value(value: Any) -> Any:
 
 
 def plain_value(value: Any) -> Any:
-    """Enums as their text, mappings and lists as JSON, times in UTC. `ValueError` for a time without a zone."""
+    """Enums as text, mappings and lists as JSON, times in UTC. `ValueError` for a time without a zone."""
     if isinstance(value, Enum):
         return value.value
     if isinstance(value, Mapping | list | tuple):
@@ -30,9 +30,9 @@ def plain_value(value: Any) -> Any:
 BINDERS: Mapping[str, Callable[[Any], Any]] = {"sqlite": sqlite_value, "postgresql": plain_value}
 
 
-def python_row(row: Mapping[str, Any]) -> dict[str, Any]:
+def python_row(row: Iterable[tuple[str, Any]]) -> dict[str, Any]:
     """A row with times as aware datetimes in UTC, days as dates, JSON decoded, numbers as int or float."""
-    return {name: _python(name, value) for name, value in row.items()}
+    return {name: _python(name, value) for name, value in row}
 
 
 def _python(name: str, value: Any) -> Any:
