@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from pipeline_framework.windows.granularity import Granularity
-from pipeline_framework.windows.local_time import FIRST, LAST, Piece, pieces
+from pipeline_framework.windows.local_time import LAST, Piece, bounded, pieces
 from pipeline_framework.windows.window import DAY, Window, utc
 
 WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
@@ -79,7 +79,7 @@ class FixedGrid(Grid):
         """See `Grid.ticks`."""
         length = self.granularity.length
         tick = EPOCH - _into_week(self.granularity, EPOCH, self.week_start)
-        tick += ((max(utc(after), FIRST) - tick) // length + 1) * length
+        tick += ((bounded(utc(after)) - tick) // length + 1) * length
         while tick < LAST:
             yield tick
             tick += length
@@ -115,7 +115,7 @@ class CalendarGrid(Grid):
     def ticks(self, after: datetime) -> Iterator[datetime]:
         """See `Grid.ticks`."""
         if self.granularity.counts_days:
-            return self._days(max(utc(after), FIRST))
+            return self._days(bounded(utc(after)))
         return self._times_of_day(utc(after))
 
     def text(self) -> str:

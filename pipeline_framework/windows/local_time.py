@@ -2,7 +2,8 @@
 
 `zoneinfo` does not tell when clocks change, so changes are bisected out of samples three hours apart;
 in the tz database (2026f) no two changes of a zone lie closer than 95 hours (Africa/Freetown, 1939).
-Nothing converts from wall-clock time to UTC: that direction is ambiguous.
+Nothing converts from wall-clock time to UTC: that direction is ambiguous, and `zoneinfo` errs in it
+where changes lie closer together than they are wide.
 """
 
 from collections.abc import Iterator
@@ -35,9 +36,14 @@ class Piece(NamedTuple):
         return datetime.combine(self.day, datetime.min.time(), UTC) - self.midnight
 
 
+def bounded(instant: datetime) -> datetime:
+    """`instant`, or the nearest at which local dates can be told."""
+    return min(max(instant, FIRST), LAST)
+
+
 def pieces(zone: ZoneInfo, since: datetime) -> Iterator[Piece]:
     """Contiguous pieces from the one that holds `since` (UTC) onwards, up to the year 9900."""
-    for ordinal in range(max(since, FIRST).toordinal(), LAST.toordinal()):
+    for ordinal in range(bounded(since).toordinal(), LAST.toordinal()):
         for piece in _pieces_of(zone, ordinal):
             if piece.end > since:
                 yield piece

@@ -21,6 +21,8 @@ def _rendered(template: str, values: Mapping[str, object]) -> Iterator[str]:
         yield text
         if name is None:
             continue
-        if name not in values or conversion:
+        if conversion:
+            raise ValueError(f"'!{conversion}' is not supported")
+        if name not in values:
             raise ValueError(f"it has no value '{name}'; known are {', '.join(sorted(values))}")
         yield format(values[name], layout or "")
