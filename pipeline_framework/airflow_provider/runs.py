@@ -1,0 +1,61 @@
+"""What a DAG run is to the control table: who holds a window, which is wanted, when the next try comes."""
+
+from airflow.sdk import Context
+
+from pipeline_framework import generation
+from pipeline_framework.config import FinalConfig
+from pipeline_framework.control_table import Holder, Record
+from pipeline_framework.control_table.states import Status
+from pipeline_framework.generation import OLDEST, Choice
+from pipeline_framework.operations.repair import Decision, reopen, retry
+from pipeline_framework.pipeline import Pipeline, owner
+
+TEMPORARY = "__airflow_temporary_run_"  # how the run ids begin that `airflow tasks test` invents
+TEMPORARY_PARK = 600.0  # seconds that a window waits for the next `airflow tasks test`
+
+
+def holder(config: FinalConfig, context: Context) -> Holder:
+    """This task's DAG run as the control table names it; its locks outlive the pause before the next task."""
+    ti, run_id = context["ti"], context["run_id"]
+    park = TEMPORARY_PARK if run_id.startswith(TEMPORARY) else config.stale_threshold_hours * 3600
+    return Holder(ti.dag_id, run_id, max(ti.map_index or 0, 0), owner(), park)
+
+
+def retry_in(context: Context) -> float | None:
+    """Seconds until Airflow tries this task again should it fail now; None when it will not."""
+    ti = context["ti"]
+    if ti.try_number > ti.max_tries:
+        return None
+    delay: float = context["task"].retry_delay.total_seconds()
+    return delay
+
+
+def choice(pipeline: Pipeline, context: Context) -> Choice:
+    """The window this run had before it was cleared, or the one that its parameter names, or the oldest."""
+    before = held_before(pipeline)
+    if before:
+        return put_back(pipeline, before, f"cleared in run {pipeline.holder.dag_run_id}")
+    text = context["params"].get("window_start")
+    if not text:
+        return OLDEST
+    start = pipeline.config.instant(text, "parameter window_start")
+    record = generation.window_at(pipeline, start)
+    if record and context["params"].get("reload"):
+        return put_back(pipeline, record, f"reload chosen in run {pipeline.holder.dag_run_id}")
+    return Choice(window_start=start)
+
+
+def held_before(pipeline: Pipeline) -> Record | None:
+    """The window that this very run held last; only a run that was cleared has one when it starts."""
+    rows = pipeline.database.run("last_held", **pipeline.key.parameters, **pipeline.holder.parameters)
+    return Record.of(rows[0]) if rows else None
+
+
+def put_back(pipeline: Pipeline, record: Record, reason: str) -> Choice:
+    """Make a finished window ready again, and choose it; its rows stay until the new ones replace them."""
+    decision = Decision(record.window_start_time, record.window_end_time, pipeline.holder.owner, reason)
+    if record.pipeline_status == Status.COMPLETED:
+        reopen(pipeline, decision)
+    elif record.pipeline_status == Status.FAILED:
+        retry(pipeline, decision)
+    return Choice(window_start=record.window_start_time)

@@ -1,0 +1,143 @@
+"""The specification's seven tasks: each opens the pipeline, does its one thing and tells Airflow how it went.
+
+Tasks hand on the id of the window's row, never rows and never a secret: each reads the configuration
+for itself. `file` is the pipeline file.
+"""
+
+import logging
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import get_current_context, task, teardown
+
+from pipeline_framework.airflow_provider import compat
+from pipeline_framework.airflow_provider.connections import keep_secret, use_airflow_connections
+from pipeline_framework.config import FinalConfig, shown
+from pipeline_framework.config import load_final_config as read
+from pipeline_framework.errors import LockLost, NothingPending, NothingToDo, Terminal
+
+if TYPE_CHECKING:
+    from pipeline_framework.interfaces import Lock
+    from pipeline_framework.pipeline import Pipeline
+
+log = logging.getLogger(__name__)
+Held = Any  # what store_and_validate hands on: record_id, window, epoch; None in `airflow tasks test`
+
+
+@task
+def load_final_config(file: str) -> dict[str, Any]:
+    """Check the configuration; what it came to, with its secrets hidden, is shown as this task's XCom."""
+    with told_to_airflow():
+        return shown(configuration(file))
+
+
+@task
+def store_and_validate(file: str) -> Held:
+    """Add the windows that are due, validate them and lock one for this DAG run; skip when none is ready."""
+    from pipeline_framework import generation
+    from pipeline_framework.airflow_provider.runs import choice
+
+    with at_work(file) as pipeline:
+        lock = generation.store_and_validate(
+            pipeline, pipeline.database.now(), choice(pipeline, get_current_context())
+        )
+        say_if_adopted(lock.columns)
+        log.info("window %s (id %s) is locked by this run", lock.window, lock.record_id)
+        return {"record_id": lock.record_id, "window": str(lock.window), "epoch": lock.epoch}
+
+
+@task
+def pre_validation(file: str, held: Held) -> None:
+    """Complete the window and skip the rest when source and target already agree."""
+    carry_out("pre_validation", file, held)
+
+
+@task
+def source_to_stage(file: str, held: Held) -> None:
+    """Move the window's rows into the stage."""
+    carry_out("source_to_stage", file, held)
+
+
+@task
+def stage_to_target(file: str, held: Held) -> None:
+    """Replace the window in the target by what was staged."""
+    carry_out("stage_to_target", file, held)
+
+
+@task
+def audit(file: str, held: Held) -> None:
+    """Count on both sides and complete the window, or fail and say where rows were lost."""
+    carry_out("audit", file, held)
+
+
+# A teardown without setups: it runs however the run ended, and its success cannot hide a failed audit.
+@teardown
+@task(task_id="cleanup_stale_locks")
+def cleanup_stale_locks(file: str) -> None:
+    """Let go of what this run still holds, and put back every window whose lease ran out."""
+    from pipeline_framework.operations.locks import cleanup
+
+    with at_work(file) as pipeline:
+        for record in cleanup(pipeline):
+            log.warning("window %s is %s again: %s", record.window, record.pipeline_status, record.reason)
+
+
+def carry_out(step: str, file: str, held: Held) -> None:
+    """One step on the window that this run holds, with its consequences in the control table."""
+    from pipeline_framework import phases
+    from pipeline_framework.airflow_provider.runs import retry_in
+    from pipeline_framework.operations.task import STEPS
+
+    with at_work(file) as pipeline:
+        lock = phases.take_up(pipeline, held["record_id"]) if held else left_by_a_test(pipeline)
+        lock = phases.carry_out(pipeline, lock, STEPS[step], retry_in=retry_in(get_current_context()))
+        log.info("window %s: %s done", lock.window, step)
+
+
+def left_by_a_test(pipeline: "Pipeline") -> "Lock":
+    """The lock that an earlier `airflow tasks test` left; such a call gets nothing from earlier tasks."""
+    from pipeline_framework import generation
+
+    record = generation.resumed(pipeline)
+    if record is None:
+        raise NothingPending("no window is held: run `airflow tasks test` on store_and_validate first.")
+    say_if_adopted(record.columns())
+    return pipeline.moved(record).lock()
+
+
+def say_if_adopted(columns: Mapping[str, Any]) -> None:
+    """Tell when the window comes from an earlier `airflow tasks test`."""
+    if columns["move_name"] == "adopt_temporary":
+        log.info("taken over from an earlier `airflow tasks test`: window %s", columns["window_start_time"])
+
+
+@contextmanager
+def at_work(file: str) -> Iterator["Pipeline"]:
+    """The pipeline, held for the DAG run whose task this is."""
+    from pipeline_framework.airflow_provider.runs import holder
+    from pipeline_framework.pipeline import opened
+
+    with told_to_airflow():
+        config = configuration(file)
+        with opened(config, holder(config, get_current_context())) as pipeline:
+            yield pipeline
+
+
+def configuration(file: str) -> FinalConfig:
+    """The pipeline file as it is now, its connections looked up in Airflow too, its secrets masked."""
+    use_airflow_connections()
+    config = read(file)
+    keep_secret(config)
+    return config
+
+
+@contextmanager
+def told_to_airflow() -> Iterator[None]:
+    """Errors as Airflow acts on them: nothing to do or a lost lock skips, a terminal one is not repeated."""
+    try:
+        yield
+    except (NothingToDo, LockLost) as reason:
+        raise compat.AirflowSkipException(str(reason)) from None
+    except Terminal as error:
+        raise compat.terminal(error) from error.__cause__
