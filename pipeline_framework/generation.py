@@ -108,6 +108,7 @@ def store_and_validate(pipeline: Pipeline, now: datetime, choice: Choice = OLDES
     A run that holds a window already gets the same one again under a new epoch. Raises a `NothingToDo`
     when there is no window for this run, `Misuse` when `check_fields` are incomplete.
     """
+    pipeline.transfer  # noqa: B018 - a wrong key of a connector is found before a window is locked
     rescue.rescue(pipeline.database, pipeline.key, backoff_seconds=pipeline.config.backoff_seconds)
     record = resumed(pipeline) or claimed(pipeline, now, choice)
     require_complete(pipeline, record)
@@ -221,10 +222,5 @@ def not_ready(pipeline: Pipeline, start: datetime, until: datetime) -> str:
 def why_not(record: Record) -> str:
     """Why the window of `record` cannot be locked now, and what to do."""
     if record.pipeline_status == Status.IN_PROGRESS:
-        return (
-            f"window {record.window} is held by {record.lock_owner} in run {record.dag_run_id} "
-            f"until {record.lease_expires_at:%Y-%m-%dT%H:%M:%SZ}."
-        )
-    return (
-        f"window {record.window} is {record.pipeline_status}; `pipeline reopen --window` makes it run again."
-    )
+        return f"{record.standing}."
+    return f"{record.standing}; `pipeline reopen --window {record.id}` makes it run again."

@@ -105,16 +105,27 @@ def carry_out(pipeline: Pipeline, lock: Lock, step: Step, *, retry_in: float | N
     """
     try:
         try:
-            return step(pipeline, lock)
+            return in_our_words(step, pipeline, lock)
         except StageLost:
             lock = restaged(pipeline, lock)
-            return stage_to_target(pipeline, source_to_stage(pipeline, lock))
+            lock = in_our_words(source_to_stage, pipeline, lock)
+            return in_our_words(stage_to_target, pipeline, lock)
     except PipelineError as error:
         failed(pipeline, lock, error, retry_in)
         raise
     except (KeyboardInterrupt, SystemExit):
         pipeline.moved(progress.release(pipeline.database, lock, "interrupted"))
         raise
+
+
+def in_our_words(step: Step, pipeline: Pipeline, lock: Lock) -> Lock:
+    """The step's answer; an error that is not of our tree becomes `TransferFailed`."""
+    try:
+        return step(pipeline, lock)
+    except PipelineError:
+        raise
+    except Exception as error:
+        raise TransferFailed(f"{step.__name__}: {type(error).__name__}: {error}") from error
 
 
 def restaged(pipeline: Pipeline, lock: Lock) -> Lock:
@@ -164,17 +175,24 @@ def counted(pipeline: Pipeline, lock: Lock) -> Counts:
     )
 
 
-def take_up(pipeline: Pipeline, record_id: int) -> Lock:
+def take_up(pipeline: Pipeline, record_id: int | None = None) -> Lock:
     """The run's lock for its next task, under a new epoch, so that an earlier try is fenced off.
 
-    Raises `LockConflict` naming the state or holder when the window is not this run's any more.
+    Raises `LockConflict` when the run holds none; `record_id`, the window it held before, lets the message
+    name the present holder or state.
     """
-    record = claims.resume(
-        pipeline.database, pipeline.key, pipeline.holder, lease_seconds=pipeline.holder.park_seconds
-    )
+    seconds = pipeline.holder.park_seconds
+    record = claims.resume(pipeline.database, pipeline.key, pipeline.holder, lease_seconds=seconds)
     if record is None:
-        raise LockConflict(claims.whose(pipeline.database, record_id))
+        raise LockConflict(no_lock(pipeline, record_id))
     return pipeline.moved(record).lock()
+
+
+def no_lock(pipeline: Pipeline, record_id: int | None) -> str:
+    """Why the run holds no window."""
+    if record_id is not None:
+        return claims.whose(pipeline.database, record_id)
+    return f"run {pipeline.holder.dag_run_id} holds no window; store_and_validate comes first."
 
 
 def failed(pipeline: Pipeline, lock: Lock, error: PipelineError, retry_in: float | None) -> None:
@@ -203,17 +221,12 @@ def consequence(
 
 @contextmanager
 def phase(pipeline: Pipeline, lock: Lock, name: Phase) -> Iterator[Lock]:
-    """Begin `name`, renew the lock while the block works, and let only errors of our tree out."""
+    """Begin `name`, and renew the lock while the block works."""
     record = progress.begin(pipeline.database, lock, name, lease_seconds=pipeline.config.lease_seconds)
     working = pipeline.moved(record).lock()
     emit(PhaseStarted(lock.record_id, name, lock.columns["source_count"]))
-    try:
-        with renewing(pipeline.database, working, pipeline.config.lease_seconds):
-            yield working
-    except PipelineError:
-        raise
-    except Exception as error:
-        raise TransferFailed(f"{name.lower()}: {type(error).__name__}: {error}") from error
+    with renewing(pipeline.database, working, pipeline.config.lease_seconds):
+        yield working
 
 
 def patient(pipeline: Pipeline, lock: Lock, step: Callable[[Lock], T]) -> T:

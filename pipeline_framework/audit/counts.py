@@ -6,7 +6,6 @@ A module of functions knows only the counts of source and target; then these two
 """
 
 from dataclasses import asdict, dataclass
-from decimal import Decimal
 
 from pipeline_framework.audit.explain import findings, late
 
@@ -39,11 +38,11 @@ class Counts:
         return self.kept - self.target_count
 
     @property
-    def percentage(self) -> Decimal | None:
-        """The difference in percent of the rows expected, to 4 places; None where none was expected."""
+    def percentage(self) -> float | None:
+        """The difference in percent of the rows to keep, to 4 places; None where there were none to keep."""
         if self.difference == 0:
-            return Decimal(0)
-        return round(Decimal(100 * self.difference) / self.kept, 4) if self.kept else None
+            return 0.0
+        return round(100 * self.difference / self.kept, 4) if self.kept else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,17 @@ from rich.table import Table
 from pipeline_framework.cli.options import Format
 
 Row = Mapping[str, Any]
+LABELS = {  # short, so that a table of windows fits a terminal
+    "window_start_time": "start",
+    "window_end_time": "end",
+    "time_interval": "length",
+    "pipeline_status": "status",
+    "phase_completed": "phase",
+    "audit_result": "result",
+    "source_count": "source",
+    "target_count": "target",
+    "retry_attempt": "attempts",
+}
 COLORS = {
     "COMPLETED": "green",
     "IN_PROGRESS": "yellow",
@@ -32,6 +43,11 @@ def complain(message: str) -> None:
 def say(message: str) -> None:
     """One line on standard output."""
     Console(soft_wrap=True, highlight=False).print(message, markup=False)
+
+
+def counted(windows: int) -> str:
+    """`1 window`, `59 windows`."""
+    return f"{windows:,} window{'s' * (windows != 1)}"
 
 
 def plain(value: Any) -> Any:
@@ -74,10 +90,14 @@ def csv_cell(value: Any) -> Any:
 
 
 def print_table(rows: Iterable[Row], shown: Sequence[str], title: str) -> None:
-    """A table for people."""
+    """A table for people; the title alone where there are no rows."""
+    rows = list(rows)
+    if not rows:
+        say(title)
+        return
     table = Table(title=title or None, title_justify="left", header_style="bold")
     for name in shown:
-        table.add_column(name.replace("_", " "), overflow="fold")
+        table.add_column(LABELS.get(name, name.replace("_", " ")), overflow="fold")
     for row in rows:
         table.add_row(*(colored(cell(row.get(name))) for name in shown))
     Console().print(table)
@@ -96,10 +116,10 @@ def cell(value: Any) -> str:
     if value is None:
         return ""
     if isinstance(value, datetime):
-        return value.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+        return value.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z").replace(":00Z", "Z")
     if isinstance(value, dict):
         return ", ".join(f"{name} {cell(part)}" for name, part in value.items() if part is not None)
-    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
+    return str(value)
 
 
 def colored(text: str) -> str:

@@ -26,6 +26,7 @@ PROGRESS = [
     "target_count",
     "retry_attempt",
 ]
+MOVE = ["happened_at", "move_name", "from_status", "to_status", "lock_epoch", "actor", "reason"]
 LimitOption = Annotated[int, typer.Option("--limit", min=0, help="At most so many windows; 0: all.")]
 WindowArgument = Annotated[str, typer.Argument(help="Its id, or its start, as `pipeline windows` prints it.")]
 
@@ -48,7 +49,7 @@ def plan(
     with opened(config) as pipeline:
         start, end = instant(pipeline, first, "--from", EARLIEST), instant(pipeline, last, "--to", LATEST)
         rows = planned(pipeline, clock(pipeline, now), Choice(first=start, last=end))
-        title = f"{pipeline.config.pipeline_id}: {len(rows):,} windows would run"
+        title = f"{pipeline.config.pipeline_id}: {output.counted(len(rows))} would run"
         output.print_rows(rows, form, ["id", "target_day", *WINDOW], title)
 
 
@@ -86,7 +87,7 @@ def windows(
         end = instant(pipeline, last, "--to", history.LATEST)
         every = None if limit == 0 or form is not Format.TABLE else limit
         found = history.windows(pipeline, history.Filter(start, end, state, result), every)
-        output.print_rows((record.as_json() for record in found), form, ["id", *WINDOW, *PROGRESS])
+        output.print_rows((record.columns() for record in found), form, ["id", *WINDOW, *PROGRESS])
 
 
 def one_of(option: str, text: str, known: list[str]) -> None:
@@ -110,9 +111,9 @@ def show(window: WindowArgument, config: ConfigOption = None, form: FormatOption
         if form is Format.JSON:
             output.print_json({**record.as_json(), "events": moves})
             return
-        known = {name: value for name, value in record.as_json().items() if value is not None}
+        known = {name: value for name, value in record.columns().items() if value not in (None, "")}
         output.print_object(known, form)
-        output.print_rows(moves, form, list(moves[0]) if moves else [], "Moves")
+        output.print_rows(moves, form, MOVE, "Moves")
 
 
 def gaps(config: ConfigOption = None, now: NowOption = None, form: FormatOption = Format.TABLE) -> None:

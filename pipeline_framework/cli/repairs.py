@@ -146,8 +146,8 @@ def report(records: "list[Record]", form: Format, what: str) -> None:
 
     if not records:
         raise NothingToDo(f"no window was {what}.")
-    rows = [record.as_json() for record in records]
-    output.print_rows(rows, form, ["id", *WINDOW, *PROGRESS], f"{len(rows):,} windows {what}")
+    rows = [record.columns() for record in records]
+    output.print_rows(rows, form, ["id", *WINDOW, *PROGRESS], f"{output.counted(len(rows))} {what}")
 
 
 def add_to(app: typer.Typer) -> None:

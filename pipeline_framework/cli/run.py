@@ -111,7 +111,7 @@ def finish(outcomes: "Iterable[Outcome]", form: Format) -> None:
     if form is not Format.TABLE:
         output.print_rows([outcome.as_json() for outcome in every], form, [*WINDOW, *PROGRESS])
     bad = sum(not outcome.done for outcome in every)
-    output.complain(f"{len(every):,} windows: {len(every) - bad:,} done, {bad:,} failed")
+    output.complain(f"{output.counted(len(every))}: {len(every) - bad:,} done, {bad:,} failed")
     if bad:
         raise typer.Exit(1)
 

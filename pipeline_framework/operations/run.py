@@ -33,7 +33,7 @@ class Outcome:
 
     def as_json(self) -> dict[str, object]:
         """The row's columns, whether it is done, and why or why not."""
-        return {**self.record.as_json(), "done": self.done, "explanation": self.explanation}
+        return {**self.record.columns(), "done": self.done, "explanation": self.explanation}
 
 
 def run_once(pipeline: Pipeline, now: datetime, choice: Choice = OLDEST) -> Outcome:

@@ -27,4 +27,9 @@ def waiting(pipeline: Pipeline, now: datetime, choice: Choice) -> Iterator[dict[
 def to_add(pipeline: Pipeline, now: datetime, choice: Choice) -> Iterator[dict[str, Any]]:
     """Ready windows that the control table does not know yet."""
     for window in due(pipeline, now, choice):
-        yield {"id": None, "pipeline_status": str(Status.PENDING), **described(pipeline, window).columns()}
+        yield {
+            "id": None,
+            **pipeline.key.parameters,
+            "pipeline_status": str(Status.PENDING),
+            **described(pipeline, window).columns(),
+        }

@@ -102,10 +102,10 @@ def test_record_functions_are_told_and_asked() -> None:
     """Moves are passed on, the module's choice and its running windows are read in either case of key."""
     told: list[Mapping[str, Any]] = []
     made = ModuleType("made")
-    made.update_record_in_database = lambda final_config, record: told.append(record)  # type: ignore[attr-defined]
-    made.download_oldest_pending_record = lambda final_config: {"WINDOW_START_TIME": START}  # type: ignore[attr-defined]
+    made.update_record_in_database = lambda _config, record: told.append(record)  # type: ignore[attr-defined]
+    made.download_oldest_pending_record = lambda _config: {"WINDOW_START_TIME": START}  # type: ignore[attr-defined]
     running = [{"window_start_time": START, "dag_run_id": "other"}]
-    made.get_all_in_progress_records = lambda final_config: running  # type: ignore[attr-defined]
+    made.get_all_in_progress_records = lambda _config: running  # type: ignore[attr-defined]
     functions = RecordFunctions(made, {})
     functions.updated(LOCK.columns)
     functions.uploaded(LOCK.columns)
