@@ -102,8 +102,8 @@ def _told(error: BaseException, url: URL) -> Exception:
 def _complete_statements(sql: str) -> Iterator[str]:
     """SQLite's driver takes one statement at a time, and its script runner would commit before."""
     collected = ""
-    for line in sql.splitlines(keepends=True):
-        collected += line
-        if line.rstrip().endswith(";") and sqlite3.complete_statement(collected):
+    for piece in sql.split(";")[:-1]:
+        collected += piece + ";"
+        if sqlite3.complete_statement(collected):  # a trigger, or a text, may hold a semicolon
             yield collected
             collected = ""

@@ -1,0 +1,13 @@
+"""What every test room shares: services (tests/services) and Hypothesis's profiles."""
+
+import os
+
+from hypothesis import HealthCheck, settings
+
+pytest_plugins = ["tests.services.postgres", "tests.services.control"]
+
+settings.register_profile("default", deadline=None)
+settings.register_profile(
+    "thorough", deadline=None, max_examples=500, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))

@@ -1,0 +1,115 @@
+"""Migrations on real databases: fresh, twice, many at once, and what an old schema is told."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from pipeline_framework.control_table import Database, statements
+from pipeline_framework.control_table.migrations import migrate, pending, require_current
+from pipeline_framework.control_table.record import COLUMNS
+from pipeline_framework.errors import SchemaOutdated
+from tests.services.control import by_hand
+
+ALL = [file.stem for file in sorted((statements.folder() / "migrations" / "sqlite").glob("*.sql"))]
+
+
+def test_fresh_database_gets_every_migration_once(fresh_url: str) -> None:
+    """The first call applies all of them in order, the second none."""
+    with Database(fresh_url) as database:
+        assert pending(database) == ALL
+        assert migrate(database) == ALL
+        assert migrate(database) == []
+        assert pending(database) == []
+
+
+def test_both_dialects_have_the_same_migrations() -> None:
+    """A migration exists for both databases, under the same number and name."""
+    postgresql = (statements.folder() / "migrations" / "postgresql").glob("*.sql")
+    assert [file.stem for file in sorted(postgresql)] == ALL
+
+
+def test_applied_migrations_are_kept_with_number_name_and_time(fresh_url: str) -> None:
+    """Whoever looks sees what ran when."""
+    with Database(fresh_url) as database:
+        migrate(database)
+        rows = by_hand(database, "SELECT number, name, applied_at FROM pipeline_migrations ORDER BY number")
+    assert [(row["number"], row["name"]) for row in rows] == [(int(name[:4]), name) for name in ALL]
+    assert all(row["applied_at"] for row in rows)
+
+
+def test_migrated_table_has_the_columns_of_a_record(fresh_url: str) -> None:
+    """Record, statements and both migrations name the same columns."""
+    with Database(fresh_url) as database:
+        migrate(database)
+        by_hand(
+            database,
+            "INSERT INTO pipeline_records (pipeline_id, target_day, window_start_time, window_end_time, time_interval)"
+            " VALUES ('p', '2013-01-01', '2013-01-01T00:00:00.000000Z', '2013-01-02T00:00:00.000000Z', '1d')",
+        )
+        rows = by_hand(database, "SELECT * FROM pipeline_records")
+    assert tuple(rows[0]) == COLUMNS
+
+
+def test_many_migrate_at_once(fresh_url: str) -> None:
+    """Of eight that start together one applies, the others wait and find nothing left."""
+
+    def one(_: int) -> list[str]:
+        with Database(fresh_url) as database:
+            return migrate(database)
+
+    with ThreadPoolExecutor(8) as pool:
+        applied = list(pool.map(one, range(8)))
+    assert sorted(applied) == [[]] * 7 + [ALL]
+
+
+def test_sqlite_migrates_itself(tmp_path: Path) -> None:
+    """The file appears and is current; nobody has to type a command."""
+    with Database(f"sqlite:///{tmp_path}/new.db") as database:
+        require_current(database, auto_migrate=False)
+        assert pending(database) == []
+
+
+@pytest.mark.services
+def test_postgresql_is_migrated_only_when_told(fresh_postgres: Callable[[], str]) -> None:
+    """Without `auto_migrate` the message names what is missing and the command; nothing is created."""
+    with Database(fresh_postgres()) as database:
+        with pytest.raises(SchemaOutdated, match=r"lacks 0001_control_table.*run `pipeline migrate`"):
+            require_current(database, auto_migrate=False)
+        assert pending(database) == ALL
+        require_current(database, auto_migrate=True)
+        require_current(database, auto_migrate=False)
+
+
+def test_missing_table_is_an_outdated_schema(fresh_url: str) -> None:
+    """A statement that meets no table says what to do, in one sentence."""
+    with Database(fresh_url) as database:
+        with pytest.raises(SchemaOutdated, match="run `pipeline migrate`"):
+            database.run("record_by_id", id=1)
+
+
+def test_newer_database_is_left_alone(fresh_url: str) -> None:
+    """A release runs on the schema after its own: unknown migrations and columns do not disturb it."""
+    with Database(fresh_url) as database:
+        migrate(database)
+        by_hand(database, "ALTER TABLE pipeline_records ADD COLUMN of_tomorrow TEXT")
+        by_hand(database, "INSERT INTO pipeline_migrations (number, name) VALUES (9999, '9999_of_tomorrow')")
+        require_current(database, auto_migrate=False)
+        assert database.run("record_by_id", id=1) == []
+
+
+def test_failed_migration_leaves_nothing(fresh_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A migration is one transaction: what its first statements made is gone when a later one fails."""
+    for dialect in ("sqlite", "postgresql"):
+        folder = tmp_path / "migrations" / dialect
+        folder.mkdir(parents=True)
+        script = "CREATE TABLE first (a INTEGER); CREATE TABLE first (a INTEGER);"
+        (folder / "0001_broken.sql").write_text(script)
+    with Database(fresh_url) as database:
+        monkeypatch.setattr(statements, "folder", lambda: tmp_path)
+        with pytest.raises(Exception, match="already exists"):
+            migrate(database)
+        assert pending(database) == ["0001_broken"]
+        with pytest.raises(Exception, match="first"):
+            by_hand(database, "SELECT * FROM first")

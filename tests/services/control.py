@@ -1,0 +1,79 @@
+"""A migrated control database of either kind, and ways to meddle with it by hand."""
+
+import secrets
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from pipeline_framework.control_table import Database, PipelineKey
+from pipeline_framework.control_table.migrations import migrate
+from tests.services.postgres import databases
+
+BOTH = ["sqlite", pytest.param("postgresql", marks=pytest.mark.services)]
+
+
+@pytest.fixture(scope="session")
+def postgres_control_url(postgres_server: str) -> Iterator[str]:
+    """A migrated database on the test session's PostgreSQL; tests keep apart by their pipeline_id."""
+    with databases(postgres_server) as make:
+        url = make()
+        with Database(url) as database:
+            migrate(database)
+        yield url
+
+
+@pytest.fixture(params=BOTH)
+def control_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A migrated control database, SQLite and PostgreSQL in turn."""
+    if request.param == "postgresql":
+        url: str = request.getfixturevalue("postgres_control_url")
+        return url
+    url = f"sqlite:///{tmp_path}/control.db"
+    with Database(url) as database:
+        migrate(database)
+    return url
+
+
+@pytest.fixture(params=BOTH)
+def fresh_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """An empty database, SQLite and PostgreSQL in turn."""
+    if request.param == "postgresql":
+        make: Callable[[], str] = request.getfixturevalue("fresh_postgres")
+        return make()
+    return f"sqlite:///{tmp_path}/fresh.db"
+
+
+@pytest.fixture
+def control(control_url: str) -> Iterator[Database]:
+    """The control database, opened."""
+    with Database(control_url) as database:
+        yield database
+
+
+@pytest.fixture
+def key() -> PipelineKey:
+    """A pipeline that nobody else knows of."""
+    return PipelineKey(f"pipeline_{secrets.token_hex(6)}")
+
+
+def by_hand(database: Database, sql: str, **parameters: object) -> list[dict[str, Any]]:
+    """Run SQL of one's own, as somebody with a database client would."""
+    with database._engine.connect() as connection:
+        result = connection.execute(text(sql), parameters)
+        rows = [dict(row) for row in result.mappings()] if result.returns_rows else []
+        connection.commit()
+        return rows
+
+
+def age_leases(database: Database, key: PipelineKey) -> None:
+    """Let the leases of all of a pipeline's locks run out, without waiting."""
+    past = "'2001-01-01T00:00:00.000000Z'"
+    by_hand(
+        database,
+        f"UPDATE pipeline_records SET lease_expires_at = {past} "
+        "WHERE pipeline_id = :pipeline_id AND pipeline_status = 'IN_PROGRESS'",
+        pipeline_id=key.pipeline_id,
+    )
