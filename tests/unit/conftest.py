@@ -1,4 +1,4 @@
-"""A pipeline on a real SQLite control table, whose transfer does as a test tells it."""
+"""A pipeline on a real control table, of either kind in turn, whose transfer does as a test tells it."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -9,20 +9,22 @@ import pytest
 
 from pipeline_framework import pipeline as pipelines
 from pipeline_framework.config import load_final_config
+from pipeline_framework.control_table import PipelineKey
 from pipeline_framework.interfaces import Loaded, Lock, Manifest
 from pipeline_framework.pipeline import Pipeline
 
 CONFIG = """
-pipeline_id: scripted
+pipeline_id: {pipeline_id}
+control: {{url: "{control_url}"}}
 granularity: 1h
 start: 2013-01-01
 end: 2013-01-02
 max_attempts: 2
 retry_seconds: 0
 backoff_seconds: 0
-source: {type: files, path: "data/*.parquet", time_field: at}
-stage: {type: local, path: stage}
-target: {type: duckdb, path: warehouse.duckdb, table: t, time_field: at}
+source: {{type: files, path: "data/*.parquet", time_field: at}}
+stage: {{type: local, path: stage}}
+target: {{type: duckdb, path: warehouse.duckdb, table: t, time_field: at}}
 """
 NOW = datetime(2013, 1, 1, 12, tzinfo=UTC)
 
@@ -86,10 +88,10 @@ def transfer() -> ScriptedTransfer:
 
 
 @pytest.fixture
-def pipeline_file(tmp_path: Path) -> Path:
+def pipeline_file(tmp_path: Path, control_url: str, key: PipelineKey) -> Path:
     """Its configuration file."""
     path = tmp_path / "pipeline.yml"
-    path.write_text(CONFIG)
+    path.write_text(CONFIG.format(pipeline_id=key.pipeline_id, control_url=control_url))
     return path
 
 

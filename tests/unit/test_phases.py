@@ -23,6 +23,7 @@ from pipeline_framework.pipeline import Pipeline
 from pipeline_framework.reports.history import window
 from tests.unit.conftest import NOW, ScriptedTransfer
 
+FIRST = "2013-01-01"
 STEPS = (phases.pre_validation, phases.source_to_stage, phases.stage_to_target, phases.audit)
 
 
@@ -35,7 +36,7 @@ def story(pipeline: Pipeline, lock: Lock) -> Lock:
 
 def columns(pipeline: Pipeline, *names: str) -> tuple[object, ...]:
     """Columns of the first window."""
-    record = window(pipeline, "1")
+    record = window(pipeline, FIRST)
     return tuple(getattr(record, name) for name in names)
 
 
@@ -110,7 +111,7 @@ def test_a_reopened_window_is_moved_though_counts_match(
 ) -> None:
     """Somebody had a reason."""
     story(scripted, lock)
-    first = window(scripted, "1").window
+    first = window(scripted, FIRST).window
     decisions.reopen(
         scripted.database,
         scripted.key,
