@@ -6,24 +6,18 @@ the lock and returns it with the row's columns as they are afterwards.
 """
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import TypeVar
 
 from pipeline_framework.audit import Counts, Verdict, judge
-from pipeline_framework.control_table import Record, claims, progress
+from pipeline_framework.control_table import claims, progress
 from pipeline_framework.control_table.lease import renewing
 from pipeline_framework.control_table.states import Phase, Result
 from pipeline_framework.errors import (
     CountsMatch,
     IntegrityViolation,
     LockConflict,
-    LockLost,
-    NothingToDo,
-    PipelineError,
-    StageElsewhere,
-    StageLost,
     Terminal,
-    TransferFailed,
     Transient,
     Uncounted,
 )
@@ -97,43 +91,6 @@ def stage_to_target(pipeline: Pipeline, lock: Lock) -> Lock:
     return finished(pipeline, working, Phase.STAGE_TO_TARGET, audit_detail=detail)
 
 
-def carry_out(pipeline: Pipeline, lock: Lock, step: Step, *, retry_in: float | None = None) -> Lock:
-    """A step and its consequences for the window; the error goes on to the caller.
-
-    A lost stage is staged again, once. `retry_in` is the number of seconds until the same run tries
-    again by itself; None when it will not.
-    """
-    try:
-        try:
-            return in_our_words(step, pipeline, lock)
-        except StageLost:
-            lock = restaged(pipeline, lock)
-            lock = in_our_words(source_to_stage, pipeline, lock)
-            return in_our_words(stage_to_target, pipeline, lock)
-    except PipelineError as error:
-        failed(pipeline, lock, error, retry_in)
-        raise
-    except (KeyboardInterrupt, SystemExit):
-        pipeline.moved(progress.release(pipeline.database, lock, "interrupted"))
-        raise
-
-
-def in_our_words(step: Step, pipeline: Pipeline, lock: Lock) -> Lock:
-    """The step's answer; an error that is not of our tree becomes `TransferFailed`."""
-    try:
-        return step(pipeline, lock)
-    except PipelineError:
-        raise
-    except Exception as error:
-        raise TransferFailed(f"{step.__name__}: {type(error).__name__}: {error}") from error
-
-
-def restaged(pipeline: Pipeline, lock: Lock) -> Lock:
-    """The lock back before its first marker, under a new epoch and so in a new stage folder."""
-    progress.restage(pipeline.database, lock)
-    return take_up(pipeline, lock.record_id)
-
-
 def audit(pipeline: Pipeline, lock: Lock) -> Lock:
     """Count, compare, explain; completes the window or raises.
 
@@ -193,30 +150,6 @@ def no_lock(pipeline: Pipeline, record_id: int | None) -> str:
     if record_id is not None:
         return claims.whose(pipeline.database, record_id)
     return f"run {pipeline.holder.dag_run_id} holds no window; store_and_validate comes first."
-
-
-def failed(pipeline: Pipeline, lock: Lock, error: PipelineError, retry_in: float | None) -> None:
-    """What an error in a step does to its window; a window that is another's by now is left alone."""
-    with suppress(LockLost):
-        record = consequence(pipeline, lock, error, retry_in)
-        if record:
-            pipeline.moved(record)
-
-
-def consequence(
-    pipeline: Pipeline, lock: Lock, error: PipelineError, retry_in: float | None
-) -> Record | None:
-    """The move that belongs to an error; None where the step has made it or there is none to make."""
-    match error:
-        case LockLost() | NothingToDo() | IntegrityViolation():
-            return None
-        case StageElsewhere():  # no fault of the window: counts no attempt
-            return progress.release(pipeline.database, lock, str(error))
-        case Transient() if retry_in is not None:
-            seconds = retry_in + pipeline.config.lease_seconds
-            return progress.park(pipeline.database, lock, seconds=seconds)
-    backoff = pipeline.config.backoff_seconds
-    return progress.fail(pipeline.database, lock, str(error), backoff_seconds=backoff)
 
 
 @contextmanager

@@ -40,11 +40,12 @@ def commands(page: Path) -> Iterator[str]:
 
 @pytest.fixture
 def example(tmp_path: Path) -> Path:
-    """The example as it is in the repository, where nothing ran yet."""
+    """The example after its first window."""
     folder = tmp_path / "flights"
     folder.mkdir()
     shutil.copy(ROOT / "examples/flights/pipeline.yml", folder)
     shutil.copytree(ROOT / "examples/flights/data", folder / "data")
+    subprocess.run([Path(sys.executable).parent / "pipeline", "run"], cwd=folder, check=True)
     return folder
 
 

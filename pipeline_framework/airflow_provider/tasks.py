@@ -85,13 +85,13 @@ def cleanup_stale_locks(file: str) -> None:
 
 def carry_out(step: str, file: str, held: Held) -> None:
     """One step on the window that this run holds, with its consequences in the control table."""
-    from pipeline_framework import phases
+    from pipeline_framework import attempts, phases
     from pipeline_framework.airflow_provider.runs import retry_in
     from pipeline_framework.operations.task import STEPS
 
     with at_work(file) as pipeline:
         lock = phases.take_up(pipeline, held["record_id"]) if held else left_by_a_test(pipeline)
-        lock = phases.carry_out(pipeline, lock, STEPS[step], retry_in=retry_in(get_current_context()))
+        lock = attempts.carry_out(pipeline, lock, STEPS[step], retry_in=retry_in(get_current_context()))
         log.info("window %s: %s done", lock.window, step)
 
 

@@ -118,7 +118,9 @@ class FinalConfig(Keys):
 def shown(config: FinalConfig) -> dict[str, Any]:
     """Every key with its value or default, for YAML and people: secrets hidden, times ISO-8601 UTC."""
     values = config.model_dump(include=set(KNOWN))
-    told = {name: instant_text(values[name]) for name in ("start", "end") if values[name]}
+    told: dict[str, Any] = {name: instant_text(values[name]) for name in ("start", "end") if values[name]}
+    if config.control.url:  # no secret as a whole, unlike a password that looks like an address
+        told["control"] = {**values["control"], "url": secrets.safe(config.control.url.get_secret_value())}
     return dict(secrets.hidden({**values, **told}))
 
 

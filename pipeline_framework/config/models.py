@@ -103,7 +103,7 @@ class Keys(Strict):
         examples=["1d"],
     )
     start: Time = Field(
-        description="Start of the first window. Local time of `timezone` when no offset is given: a time that "
+        description="Start of the first window. Local time of `timezone` when it has no offset: a time that "
         "the clocks skipped means the first instant after it, one shown twice the first of the two.",
         examples=["2013-01-01"],
     )
@@ -159,7 +159,7 @@ class Keys(Strict):
     )
     function_y: KeyFunction = Field(None, description="Makes column key_y; as function_x.")
     function_z: KeyFunction = Field(None, description="Makes column key_z; as function_x.")
-    control: Control = Field(Control(), description="Where the control table is.")
+    control: Control = Field(Control(), description="Where the control table is: by url or by conn_id.")
     implementation: Annotated[str | None, AfterValidator(rules.module)] = Field(
         None,
         description="Module that defines get_source_count, transfer_source_to_stage, clean_stage_location, "

@@ -64,6 +64,8 @@ def _problem(error: ErrorDetails, example: str) -> str:
 
 
 def _expected(kind: str, error: ErrorDetails) -> str:
+    if kind == "string_too_short":
+        return "Must not be empty"
     if kind == "string_type":
         return "Must be text (put it in quotes)"
     return _EXPECTED.get(kind.partition("_")[0], error["msg"])

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from pipeline_framework import phases
+from pipeline_framework import attempts, phases
 from pipeline_framework.control_table import Record
 from pipeline_framework.errors import NothingPending, NothingToDo, PipelineError
 from pipeline_framework.generation import OLDEST, Choice, store_and_validate
@@ -54,7 +54,7 @@ def through(pipeline: Pipeline, lock: Lock) -> PipelineError | None:
     """Take a window through every step; the error that stopped it, recorded already."""
     try:
         for step in (phases.pre_validation, phases.source_to_stage, phases.stage_to_target, phases.audit):
-            lock = phases.carry_out(pipeline, lock, step)
+            lock = attempts.carry_out(pipeline, lock, step)
     except NothingToDo:
         return None
     except PipelineError as error:

@@ -187,5 +187,10 @@ def _invented(kind: str, config: FinalConfig, key: str, hint: Any) -> Any:
         return f"{config.pipeline_id}.{kind}"
     if plain is SecretStr:
         return f"${{{config.pipeline_id.upper()}_{key.upper()}:-}}"
-    simple: dict[Any, Any] = {bool: False, int: 1, float: 1.0, str: key.removesuffix("_field")}
+    simple: dict[Any, Any] = {
+        bool: False,
+        int: 1,
+        float: 1.0,
+        str: key.removesuffix("_field") if key.endswith("_field") else f"my_{key}",
+    }
     return simple.get(plain, [] if get_origin(plain) in (list, tuple) else {})

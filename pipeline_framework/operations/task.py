@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from datetime import datetime
 
-from pipeline_framework import phases
+from pipeline_framework import attempts, phases
 from pipeline_framework.generation import OLDEST, Choice, store_and_validate
 from pipeline_framework.operations.locks import cleanup
 from pipeline_framework.pipeline import Pipeline
@@ -38,5 +38,5 @@ def lock_one(pipeline: Pipeline, now: datetime, choice: Choice) -> str:
 
 def step(pipeline: Pipeline, name: str) -> str:
     """One phase on the window that this run holds."""
-    lock = phases.carry_out(pipeline, phases.take_up(pipeline), STEPS[name])
+    lock = attempts.carry_out(pipeline, phases.take_up(pipeline), STEPS[name])
     return f"window {lock.window} (id {lock.record_id}): {name} done"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipeline_framework import phases
+from pipeline_framework import attempts, phases
 from pipeline_framework.control_table import claims, decisions
 from pipeline_framework.errors import (
     BadData,
@@ -30,7 +30,7 @@ STEPS = (phases.pre_validation, phases.source_to_stage, phases.stage_to_target, 
 def story(pipeline: Pipeline, lock: Lock) -> Lock:
     """Every step in order."""
     for step in STEPS:
-        lock = phases.carry_out(pipeline, lock, step)
+        lock = attempts.carry_out(pipeline, lock, step)
     return lock
 
 
@@ -65,7 +65,7 @@ def test_a_crashed_run_goes_on_at_the_first_unfinished_phase(
 ) -> None:
     """Phases that left their marker are not repeated when the window is taken up again."""
     for step in STEPS[:done]:
-        lock = phases.carry_out(scripted, lock, step)
+        lock = attempts.carry_out(scripted, lock, step)
     story(scripted, phases.take_up(scripted))
     assert transfer.calls.count("source_to_stage") == transfer.calls.count("stage_to_target") == 1
     assert columns(scripted, "audit_result") == ("loaded",)
@@ -91,7 +91,7 @@ def test_equal_counts_complete_an_untouched_window(
     """Nothing is moved, and how it came to be equal stays distinguishable."""
     transfer.source, transfer.target, transfer.ledger = source, target, ledger
     with pytest.raises(CountsMatch, match="nothing was moved"):
-        phases.carry_out(scripted, lock, phases.pre_validation)
+        attempts.carry_out(scripted, lock, phases.pre_validation)
     assert columns(scripted, "pipeline_status", "audit_result") == ("COMPLETED", result)
     assert "source_to_stage" not in transfer.calls
 
@@ -169,10 +169,10 @@ def test_a_count_that_fails_keeps_the_window(
     """A process failure is no mismatch: the markers stay and the audit alone is tried again."""
     transfer.faults["target_count"] = []
     for step in STEPS[:3]:
-        lock = phases.carry_out(scripted, lock, step)
+        lock = attempts.carry_out(scripted, lock, step)
     transfer.faults["target_count"] = [BadData("no such table")]
     with pytest.raises(Uncounted, match="no such table"):
-        phases.carry_out(scripted, lock, phases.audit)
+        attempts.carry_out(scripted, lock, phases.audit)
     assert columns(scripted, "audit_result", "phase_completed") == (None, "STAGE_TO_TARGET")
     story(scripted, store_and_validate(scripted, NOW))
     assert transfer.calls.count("stage_to_target") == 1
@@ -190,8 +190,8 @@ def test_an_error_counts_one_attempt_and_lets_go(
     expected = type(error) if isinstance(error, BadData | Unavailable) else TransferFailed
     with pytest.raises(expected, match=str(error)):
         story(scripted, lock)
-    status, attempts, said = columns(scripted, "pipeline_status", "retry_attempt", "last_error")
-    assert (status, attempts) == ("PENDING", 1)
+    status, tried, said = columns(scripted, "pipeline_status", "retry_attempt", "last_error")
+    assert (status, tried) == ("PENDING", 1)
     assert str(error) in str(said)
 
 
@@ -211,9 +211,9 @@ def test_a_try_that_will_be_repeated_parks(
     """A transient error that Airflow tries again keeps the lock and counts no attempt."""
     transfer.faults["source_to_stage"] = [Unavailable("down")]
     with pytest.raises(Unavailable):
-        phases.carry_out(scripted, lock, phases.source_to_stage, retry_in=300)
-    status, attempts, lease = columns(scripted, "pipeline_status", "retry_attempt", "lease_expires_at")
-    assert (status, attempts) == ("IN_PROGRESS", 0)
+        attempts.carry_out(scripted, lock, phases.source_to_stage, retry_in=300)
+    status, tried, lease = columns(scripted, "pipeline_status", "retry_attempt", "lease_expires_at")
+    assert (status, tried) == ("IN_PROGRESS", 0)
     assert (lease - scripted.database.now()).total_seconds() > 300  # type: ignore[operator]
 
 
@@ -223,7 +223,7 @@ def test_a_terminal_error_does_not_wait_for_the_next_try(
     """It would fail again in the same way."""
     transfer.faults["source_to_stage"] = [BadData("odd")]
     with pytest.raises(BadData):
-        phases.carry_out(scripted, lock, phases.source_to_stage, retry_in=300)
+        attempts.carry_out(scripted, lock, phases.source_to_stage, retry_in=300)
     assert columns(scripted, "pipeline_status", "retry_attempt") == ("PENDING", 1)
 
 
@@ -231,10 +231,10 @@ def test_a_stage_elsewhere_is_no_fault_of_the_window(
     scripted: Pipeline, lock: Lock, transfer: ScriptedTransfer
 ) -> None:
     """It counts no attempt and keeps the marker."""
-    lock = phases.carry_out(scripted, lock, phases.source_to_stage)
+    lock = attempts.carry_out(scripted, lock, phases.source_to_stage)
     transfer.faults["stage_to_target"] = [StageElsewhere("on another host")]
     with pytest.raises(StageElsewhere):
-        phases.carry_out(scripted, lock, phases.stage_to_target)
+        attempts.carry_out(scripted, lock, phases.stage_to_target)
     found = columns(scripted, "pipeline_status", "retry_attempt", "phase_completed")
     assert found == ("PENDING", 0, "SOURCE_TO_STAGE")
 
@@ -245,7 +245,7 @@ def test_an_interrupted_run_puts_its_window_back(
     """Ctrl-C is no failure: no attempt is counted and nothing stays locked."""
     transfer.faults["source_to_stage"] = [KeyboardInterrupt()]
     with pytest.raises(KeyboardInterrupt):
-        phases.carry_out(scripted, lock, phases.source_to_stage)
+        attempts.carry_out(scripted, lock, phases.source_to_stage)
     assert columns(scripted, "pipeline_status", "retry_attempt") == ("PENDING", 0)
 
 
@@ -253,11 +253,11 @@ def test_an_earlier_try_is_fenced_off(scripted: Pipeline, lock: Lock, transfer: 
     """Once the window is taken up anew, the old lock moves nothing, not even to failed."""
     newer = phases.take_up(scripted)
     with pytest.raises(LockLost):
-        phases.carry_out(scripted, lock, phases.source_to_stage)
+        attempts.carry_out(scripted, lock, phases.source_to_stage)
     assert columns(scripted, "lock_epoch", "pipeline_status") == (newer.epoch, "IN_PROGRESS")
     transfer.faults["source_to_stage"] = [Fenced("newer epoch in the stage")]
     with pytest.raises(Fenced):
-        phases.carry_out(scripted, newer, phases.source_to_stage)
+        attempts.carry_out(scripted, newer, phases.source_to_stage)
     assert columns(scripted, "retry_attempt") == (0,)
 
 
