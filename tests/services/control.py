@@ -9,7 +9,9 @@ import pytest
 from sqlalchemy import text
 
 from pipeline_framework.control_table import Database, PipelineKey
+from pipeline_framework.control_table.database.values import sqlite_value
 from pipeline_framework.control_table.migrations import migrate
+from pipeline_framework.windows import Window
 from tests.services.postgres import databases
 
 BOTH = ["sqlite", pytest.param("postgresql", marks=pytest.mark.services)]
@@ -66,6 +68,19 @@ def by_hand(database: Database, sql: str, **parameters: object) -> list[dict[str
         rows = [dict(row) for row in result.mappings()] if result.returns_rows else []
         connection.commit()
         return rows
+
+
+def insert(database: Database, key: PipelineKey, window: Window) -> None:
+    """Put a window into the table without asking anybody."""
+    by_hand(
+        database,
+        "INSERT INTO pipeline_records "
+        "(pipeline_id, target_day, window_start_time, window_end_time, time_interval) "
+        "VALUES (:pipeline_id, '2013-03-10', :start, :end, '1h')",
+        pipeline_id=key.pipeline_id,
+        start=sqlite_value(window.start),
+        end=sqlite_value(window.end),
+    )
 
 
 def age_leases(database: Database, key: PipelineKey) -> None:

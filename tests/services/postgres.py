@@ -122,7 +122,7 @@ def from_system(reasons: list[str]) -> Iterator[str | None]:
 def from_container(reasons: list[str]) -> Iterator[str | None]:
     """A server in a container, where a Docker engine answers."""
     try:
-        import docker
+        import docker  # type: ignore[import-untyped]
 
         docker.from_env(timeout=2).ping()
         from testcontainers.community.postgres import PostgresContainer
@@ -185,7 +185,9 @@ def ordinary_user(folder: Path) -> dict[str, object]:
 def runnable(programs: Path, folder: Path, user: dict[str, object]) -> Path:
     """The programs where that user can run them: a checkout under /root is closed to others."""
     try:
-        subprocess.run([programs / "postgres", "--version"], check=True, capture_output=True, cwd=folder, **user)  # type: ignore[call-overload]
+        subprocess.run(
+            [programs / "postgres", "--version"], check=True, capture_output=True, cwd=folder, **user
+        )  # type: ignore[call-overload]
     except (PermissionError, subprocess.CalledProcessError):
         package = programs.parents[1]
         for part in (package, package.with_name(package.name + ".libs")):

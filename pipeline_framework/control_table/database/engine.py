@@ -71,7 +71,7 @@ def _postgresql(url: URL) -> Engine:
 def _sqlite(url: URL) -> Engine:
     if sqlite3.sqlite_version_info < OLDEST_SQLITE:
         raise Misuse(
-            f"this Python has SQLite {sqlite3.sqlite_version}, older than 3.37; use a newer one or PostgreSQL."
+            f"this Python has SQLite {sqlite3.sqlite_version}, older than 3.37; use a newer, or PostgreSQL."
         )
     # Transactions are begun in so many words (BEGIN IMMEDIATE); busy is waited for by us, with jitter.
     engine = create_engine(

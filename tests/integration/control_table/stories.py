@@ -3,7 +3,15 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from pipeline_framework.control_table import Database, Holder, PipelineKey, Record, claims, new_windows, progress
+from pipeline_framework.control_table import (
+    Database,
+    Holder,
+    PipelineKey,
+    Record,
+    claims,
+    new_windows,
+    progress,
+)
 from pipeline_framework.control_table.new_windows import NewWindow
 from pipeline_framework.control_table.states import Phase
 from pipeline_framework.interfaces import Lock
@@ -12,7 +20,7 @@ from pipeline_framework.windows import FixedGrid, Granularity, GridHistory, Wind
 FIRST = datetime(2013, 3, 10, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 LATER = FIRST + timedelta(days=365)
-HOURLY = GridHistory.of(FixedGrid(Granularity.parse("1h")))
+HOURLY = GridHistory(((None, FixedGrid(Granularity.parse("1h"))),))
 LEASE = 90.0
 
 
@@ -44,6 +52,11 @@ def claim(database: Database, key: PipelineKey, name: str = "run", *, lease: flo
 def read(database: Database, record_id: int) -> Record:
     """The row as it is now."""
     return Record.of(database.run("record_by_id", id=record_id)[0])
+
+
+def blank(record: Record, *names: str) -> bool:
+    """Whether none of those columns says anything."""
+    return all(getattr(record, name) is None for name in names)
 
 
 def staged(database: Database, lock: Lock) -> Record:

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from pipeline_framework.control_table import Database, statements
+from pipeline_framework.control_table import Database, PipelineKey, statements
 from pipeline_framework.control_table.migrations import migrate, pending, require_current
 from pipeline_framework.control_table.record import COLUMNS
 from pipeline_framework.errors import SchemaOutdated
-from tests.services.control import by_hand
+from tests.integration.control_table.stories import hour
+from tests.services.control import by_hand, insert
 
 ALL = [file.stem for file in sorted((statements.folder() / "migrations" / "sqlite").glob("*.sql"))]
 
@@ -43,11 +44,7 @@ def test_migrated_table_has_the_columns_of_a_record(fresh_url: str) -> None:
     """Record, statements and both migrations name the same columns."""
     with Database(fresh_url) as database:
         migrate(database)
-        by_hand(
-            database,
-            "INSERT INTO pipeline_records (pipeline_id, target_day, window_start_time, window_end_time, time_interval)"
-            " VALUES ('p', '2013-01-01', '2013-01-01T00:00:00.000000Z', '2013-01-02T00:00:00.000000Z', '1d')",
-        )
+        insert(database, PipelineKey("p"), hour(0))
         rows = by_hand(database, "SELECT * FROM pipeline_records")
     assert tuple(rows[0]) == COLUMNS
 
@@ -84,9 +81,8 @@ def test_postgresql_is_migrated_only_when_told(fresh_postgres: Callable[[], str]
 
 def test_missing_table_is_an_outdated_schema(fresh_url: str) -> None:
     """A statement that meets no table says what to do, in one sentence."""
-    with Database(fresh_url) as database:
-        with pytest.raises(SchemaOutdated, match="run `pipeline migrate`"):
-            database.run("record_by_id", id=1)
+    with Database(fresh_url) as database, pytest.raises(SchemaOutdated, match="run `pipeline migrate`"):
+        database.run("record_by_id", id=1)
 
 
 def test_newer_database_is_left_alone(fresh_url: str) -> None:
@@ -99,7 +95,9 @@ def test_newer_database_is_left_alone(fresh_url: str) -> None:
         assert database.run("record_by_id", id=1) == []
 
 
-def test_failed_migration_leaves_nothing(fresh_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_failed_migration_leaves_nothing(
+    fresh_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A migration is one transaction: what its first statements made is gone when a later one fails."""
     for dialect in ("sqlite", "postgresql"):
         folder = tmp_path / "migrations" / dialect
