@@ -97,11 +97,16 @@ def test_ticks_of_days_are_where_a_counted_date_is_first_reached(
 
 
 def first_second_of(day: date, zone: ZoneInfo) -> datetime:
-    """The first second whose local date is `day` or later: look each hour, then each second."""
-    low = datetime.combine(day, datetime.min.time(), UTC) - DAY
-    while wall(low + HOUR, zone).date() < day:
-        low += HOUR
-    return next(low + n * SECOND for n in range(1, 3601) if wall(low + n * SECOND, zone).date() >= day)
+    """The first second whose local date is `day` or later: each second of the hours in which it may lie."""
+    hour = datetime.combine(day, datetime.min.time(), UTC) - DAY
+    while True:
+        begins, ends = wall(hour, zone), wall(hour + HOUR, zone)
+        if ends.date() >= day or ends - begins != HOUR:
+            seconds = (hour + n * SECOND for n in range(1, 3601))
+            found = next((second for second in seconds if wall(second, zone).date() >= day), None)
+            if found:
+                return found
+        hour += HOUR
 
 
 @examples(250)
