@@ -38,7 +38,7 @@ class Places:
         line = self.line(mistake.key)
         where = self.file if line is None else f"{self.file}:{line}"
         parts = (where, dotted(mistake.key), self._scrubbed(mistake.problem))
-        return ": ".join(part for part in parts if part)
+        return _on_one_line(": ".join(part for part in parts if part))
 
     def misuse(self, mistakes: Iterable[Mistake]) -> Misuse:
         """One error that tells all mistakes, in the order of the file, one per line."""
@@ -49,6 +49,11 @@ class Places:
         for value in sorted(self.blots, key=len, reverse=True):
             text = text.replace(value, self.blots[value])
         return text
+
+
+def _on_one_line(text: str) -> str:
+    """Characters that end a line or cannot be seen, as they may stand in a value, by their escapes."""
+    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
 
 
 def dotted(key: Key) -> str:

@@ -39,9 +39,11 @@ HEAD = """\
 DAG = '''\
 """The pipeline of pipeline.yml as a DAG of Airflow."""
 
-from pipeline_framework.airflow_provider import build_dag
+from pathlib import Path
 
-dag = build_dag("pipeline.yml")
+from pipeline_framework.airflow_provider.dag import build_dag
+
+dag = build_dag(Path(__file__).with_name("pipeline.yml"))
 '''
 
 
