@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pendulum
 from airflow.sdk import DAG, Param, chain
@@ -37,25 +38,29 @@ PARAMETERS = {
 }
 
 
-def build_dag(file: str | Path, dag_id: str | None = None) -> DAG:
-    """The DAG of one pipeline file; `dag_id` overrides the file's own.
+def build_dag(file: str | Path, **arguments: Any) -> DAG:
+    """The DAG of one pipeline file; further `arguments` are those of airflow.sdk.DAG and override the file's.
 
     A mistake in the file raises `Misuse`, which Airflow shows as an import error with file and line.
     """
     config = load_final_config(file)
-    with DAG(
-        dag_id=dag_id or config.dag_id or f"data_pipeline_{config.pipeline_id}",
-        schedule=config.cron_schedule or every(Granularity.parse(config.granularity), config.week_start),
-        start_date=pendulum.instance(config.start, tz=config.timezone),
-        catchup=False,
-        default_args={**retry_arguments(config), **mail_arguments(config)},
-        params=PARAMETERS,
-        doc_md=DOC.format(**dict(config)),
-        tags=["pipeline_framework"],
-        **compat.no_backfills(),
-    ) as dag:
+    with DAG(**{**from_file(config), **compat.no_backfills(), **arguments}) as dag:
         seven_tasks(config)
     return dag
+
+
+def from_file(config: FinalConfig) -> dict[str, Any]:
+    """What the pipeline file says of its DAG."""
+    return {
+        "dag_id": config.dag_id or f"data_pipeline_{config.pipeline_id}",
+        "schedule": config.cron_schedule or every(Granularity.parse(config.granularity), config.week_start),
+        "start_date": pendulum.instance(config.start, tz=config.timezone),
+        "catchup": False,
+        "default_args": {**retry_arguments(config), **mail_arguments(config)},
+        "params": PARAMETERS,
+        "doc_md": DOC.format(**dict(config)),
+        "tags": ["pipeline_framework"],
+    }
 
 
 def seven_tasks(config: FinalConfig) -> None:

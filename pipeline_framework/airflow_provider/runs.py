@@ -2,7 +2,7 @@
 
 from airflow.sdk import Context
 
-from pipeline_framework import generation
+from pipeline_framework import locking
 from pipeline_framework.config import FinalConfig
 from pipeline_framework.control_table import Holder, Record
 from pipeline_framework.control_table.states import Status
@@ -39,7 +39,7 @@ def choice(pipeline: Pipeline, context: Context) -> Choice:
     if not text:
         return OLDEST
     start = pipeline.config.instant(text, "parameter window_start")
-    record = generation.window_at(pipeline, start)
+    record = locking.window_at(pipeline, start)
     if record and context["params"].get("reload"):
         return put_back(pipeline, record, f"reload chosen in run {pipeline.holder.dag_run_id}")
     return Choice(window_start=start)

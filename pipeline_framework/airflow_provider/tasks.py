@@ -35,11 +35,11 @@ def load_final_config(file: str) -> dict[str, Any]:
 @task
 def store_and_validate(file: str) -> Held:
     """Add the windows that are due, validate them and lock one for this DAG run; skip when none is ready."""
-    from pipeline_framework import generation
+    from pipeline_framework import locking
     from pipeline_framework.airflow_provider.runs import choice
 
     with at_work(file) as pipeline:
-        lock = generation.store_and_validate(
+        lock = locking.store_and_validate(
             pipeline, pipeline.database.now(), choice(pipeline, get_current_context())
         )
         say_if_adopted(lock.columns)
@@ -97,9 +97,9 @@ def carry_out(step: str, file: str, held: Held) -> None:
 
 def left_by_a_test(pipeline: "Pipeline") -> "Lock":
     """The lock that an earlier `airflow tasks test` left; such a call gets nothing from earlier tasks."""
-    from pipeline_framework import generation
+    from pipeline_framework import locking
 
-    record = generation.resumed(pipeline)
+    record = locking.resumed(pipeline)
     if record is None:
         raise NothingPending("no window is held: run `airflow tasks test` on store_and_validate first.")
     say_if_adopted(record.columns())

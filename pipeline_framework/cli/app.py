@@ -4,6 +4,7 @@ Commands import what they need when they run, so that `pipeline --help` answers 
 """
 
 import os
+import signal
 import sys
 from typing import NoReturn
 
@@ -12,7 +13,7 @@ import typer
 from pipeline_framework.cli import output, questions, repairs, run, setup
 from pipeline_framework.errors import Misuse, NothingToDo, PipelineError
 
-FAILED, MISUSED, NOTHING_TO_DO = 1, 2, 3
+FAILED, MISUSED, NOTHING_TO_DO, INTERRUPTED, TERMINATED = 1, 2, 3, 130, 143
 
 app = typer.Typer(
     name="pipeline",
@@ -27,6 +28,7 @@ for room in (setup, run, questions, repairs):
 
 def main() -> NoReturn:
     """Entry point: every error is one clear message and an exit code, never a traceback."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(TERMINATED))  # puts a running window back
     try:
         app()
     except NothingToDo as reason:
@@ -36,7 +38,7 @@ def main() -> NoReturn:
     except PipelineError as error:
         leave(f"error: {error}", FAILED)
     except KeyboardInterrupt:
-        leave("interrupted: the window that was running was put back, nothing is lost", 130)
+        leave("interrupted: the window that was running was put back, nothing is lost", INTERRUPTED)
     except BrokenPipeError:  # the reader of a pipe has gone, as with `| head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except Exception as error:

@@ -6,25 +6,30 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
+from pipeline_framework.cli.options import Format
+from pipeline_framework.cli.output import complain
 from pipeline_framework.signals import Moved, PhaseStarted, Retrying, Signal, listening
 
 if TYPE_CHECKING:
     from pipeline_framework.operations.run import Outcome
 
-console = Console(stderr=True, highlight=False)
 
+def watched(outcomes: "Iterable[Outcome]", expected: int, form: Format) -> "Iterator[Outcome]":
+    """The same outcomes, each told as it comes; `expected` windows fill the bar.
 
-def watched(outcomes: "Iterable[Outcome]", expected: int) -> "Iterator[Outcome]":
-    """The same outcomes, each told as it comes; `expected` windows fill the bar."""
-    with bars() as progress, listening(Listener(progress)):
+    Lines go to standard output, and to standard error when that is kept for JSON or CSV; failures always
+    go to standard error.
+    """
+    console = Console(stderr=form is not Format.TABLE, highlight=False, soft_wrap=True)
+    with bars(console) as progress, listening(Listener(progress)):
         windows = progress.add_task("windows", total=expected, rows="")
         for outcome in outcomes:
             progress.advance(windows)
-            progress.console.print(line(outcome), markup=False, soft_wrap=True)
+            console.print(line(outcome), markup=False) if outcome.done else complain(line(outcome))
             yield outcome
 
 
-def bars() -> Progress:
+def bars(console: Console) -> Progress:
     """A bar of windows and what the current one is doing; silent where there is no terminal."""
     return Progress(
         TextColumn("{task.description}"),
@@ -59,5 +64,5 @@ class Listener:
             case Moved(rows=rows):
                 self.rows += rows
             case Retrying(error=error, wait=wait):
-                self.progress.console.print(f"{error} Trying again in {wait:.0f} s.", markup=False)
+                complain(f"{error} Trying again in {wait:.0f} s.")
         self.progress.update(TaskID(0), rows=f"{self.phase} {self.rows:,} rows" if self.rows else self.phase)

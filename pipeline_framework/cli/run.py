@@ -8,7 +8,7 @@ import typer
 from pipeline_framework.cli import output
 from pipeline_framework.cli.options import ConfigOption, Format, FormatOption, NowOption, clock, opened
 from pipeline_framework.cli.progress import watched
-from pipeline_framework.cli.questions import PROGRESS, WINDOW
+from pipeline_framework.cli.questions import WINDOW
 
 if TYPE_CHECKING:
     from pipeline_framework.operations.run import Outcome
@@ -35,19 +35,18 @@ def run(
     """
     from pipeline_framework.errors import Misuse
     from pipeline_framework.generation import Choice
-    from pipeline_framework.operations.run import run_once, run_until_caught_up
-    from pipeline_framework.reports.plan import plan
+    from pipeline_framework.operations.run import prepare, run_once, run_until_caught_up
 
     if until_caught_up and (once or window):
         raise Misuse("--until-caught-up runs every ready window; leave out --once and --window.")
     with opened(config) as pipeline:
         time = clock(pipeline, now)
         if until_caught_up:
-            ready = len(plan(pipeline, time))
-            finish(watched(run_until_caught_up(pipeline, time), ready), form)
+            ready = prepare(pipeline, time)
+            finish(watched(run_until_caught_up(pipeline, time), ready, form), form)
         else:
             start = pipeline.config.instant(window, "--window") if window else None
-            finish(watched(iter([run_once(pipeline, time, Choice(start))]), 1), form)
+            finish(watched(iter([run_once(pipeline, time, Choice(start))]), 1, form), form)
 
 
 def backfill(
@@ -75,7 +74,7 @@ def backfill(
             output.print_rows(plan(pipeline, time, choice), form, ["id", "target_day", *WINDOW], "would run")
             return
         work = prepare(pipeline, time, choice)
-        finish(watched(run_backfill(pipeline, time, work), work.unfinished), form)
+        finish(watched(run_backfill(pipeline, time, work), work.unfinished, form), form)
 
 
 def task(
@@ -103,16 +102,17 @@ def finish(outcomes: "Iterable[Outcome]", form: Format) -> None:
     """Print what the outcomes came to, and leave with the exit code that says it."""
     from pipeline_framework.errors import NothingToDo
 
-    every = list(outcomes)
-    if not every:
-        raise NothingToDo(
-            "nothing to do: no window is ready; `pipeline status` says until when it is complete."
-        )
-    if form is not Format.TABLE:
-        output.print_rows([outcome.as_json() for outcome in every], form, [*WINDOW, *PROGRESS])
-    bad = sum(not outcome.done for outcome in every)
-    output.complain(f"{output.counted(len(every))}: {len(every) - bad:,} done, {bad:,} failed")
-    if bad:
+    done, failed, rows = 0, 0, []
+    for outcome in outcomes:
+        done, failed = done + outcome.done, failed + (not outcome.done)
+        if form is not Format.TABLE:
+            rows.append(outcome.as_json())
+    if not done + failed:
+        raise NothingToDo("no window is ready; `pipeline status` says until when the pipeline is complete.")
+    if rows:
+        output.print_rows(rows, form, ())
+    output.complain(f"{output.counted(done + failed)}: {done:,} done, {failed:,} failed")
+    if failed:
         raise typer.Exit(1)
 
 

@@ -65,9 +65,7 @@ def check(config: ConfigOption = None, form: FormatOption = Format.TABLE) -> Non
     for finding in ask(loaded(config)):
         findings.append(finding)
         if form is Format.TABLE:
-            output.say(
-                f"{'BAD' if finding.problem else 'ok '}  {finding.subject}: {finding.problem or finding.answer}"
-            )
+            output.say(str(finding))
     if form is not Format.TABLE:
         output.print_rows([asdict(finding) for finding in findings], form, ())
     if any(finding.problem for finding in findings):

@@ -20,6 +20,10 @@ class Finding:
     answer: str = ""
     problem: str = ""
 
+    def __str__(self) -> str:
+        """One line."""
+        return f"{'BAD' if self.problem else 'ok '}  {self.subject}: {self.problem or self.answer}"
+
 
 def check(config: FinalConfig) -> Iterator[Finding]:
     """Configuration, control table, clock, then each part of the transfer."""

@@ -1,17 +1,20 @@
 """Run windows in this process: one, or all that are ready."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 
 from pipeline_framework import attempts, phases
 from pipeline_framework.control_table import Record
 from pipeline_framework.errors import NothingPending, NothingToDo, PipelineError
-from pipeline_framework.generation import OLDEST, Choice, store_and_validate
+from pipeline_framework.generation import OLDEST, Choice, generate, watermark
 from pipeline_framework.interfaces import Lock
-from pipeline_framework.operations.locks import cleanup
+from pipeline_framework.locking import lock_next, store_and_validate
+from pipeline_framework.operations.locks import cleanup, rescued
 from pipeline_framework.pipeline import Pipeline
 from pipeline_framework.reports.history import window
+from pipeline_framework.windows import Window
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +45,13 @@ def run_once(pipeline: Pipeline, now: datetime, choice: Choice = OLDEST) -> Outc
     A window that fails is an `Outcome` with its error. Raises a `NothingToDo` when there is none to run,
     and whatever keeps the control table from answering.
     """
+    return run_locked(pipeline, lambda: store_and_validate(pipeline, now, choice))
+
+
+def run_locked(pipeline: Pipeline, lock_one: Callable[[], Lock]) -> Outcome:
+    """Run the window that `lock_one` locks, and clear stale locks however it went."""
     try:
-        lock = store_and_validate(pipeline, now, choice)
+        lock = lock_one()
         error = through(pipeline, lock)
         return Outcome(window(pipeline, str(lock.record_id)), error)
     finally:
@@ -62,18 +70,33 @@ def through(pipeline: Pipeline, lock: Lock) -> PipelineError | None:
     return None
 
 
+def prepare(pipeline: Pipeline, now: datetime) -> int:
+    """Add the windows that are due and put stale ones back; how many are ready to run."""
+    generate(pipeline, now)
+    rescued(pipeline)
+    ready = pipeline.database.run(
+        "ready_windows", **pipeline.key.parameters, watermark=watermark(pipeline, now)
+    )
+    return int(ready[0]["windows"])
+
+
 def run_until_caught_up(pipeline: Pipeline, now: datetime, choice: Choice = OLDEST) -> Iterator[Outcome]:
     """Run window after window, a result for each, until none is ready; a failed one does not stop the rest.
 
-    A window that comes round again ends the call: whatever put it back needs somebody's eyes first.
+    The windows are those that `prepare` added; each runs at most once, so one that failed waits for the
+    next call.
     """
-    seen: set[int] = set()
     while True:
         try:
-            outcome = run_once(pipeline, now, choice)
+            outcome = run_locked(pipeline, partial(lock_next, pipeline, now, choice))
         except NothingPending:
             return
         yield outcome
-        if outcome.record.id in seen:
-            return
-        seen.add(outcome.record.id)
+        choice = beyond(choice, outcome.record.window)
+
+
+def beyond(choice: Choice, window: Window) -> Choice:
+    """What is left of the choice behind a window that ran."""
+    if choice.newest_first:
+        return replace(choice, last=window.start)
+    return replace(choice, first=window.end)

@@ -4,7 +4,8 @@ from collections.abc import Callable
 from datetime import datetime
 
 from pipeline_framework import attempts, phases
-from pipeline_framework.generation import OLDEST, Choice, store_and_validate
+from pipeline_framework.generation import OLDEST, Choice
+from pipeline_framework.locking import store_and_validate
 from pipeline_framework.operations.locks import cleanup
 from pipeline_framework.pipeline import Pipeline
 

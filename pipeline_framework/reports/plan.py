@@ -26,7 +26,8 @@ def waiting(pipeline: Pipeline, now: datetime, choice: Choice) -> Iterator[dict[
 
 def to_add(pipeline: Pipeline, now: datetime, choice: Choice) -> Iterator[dict[str, Any]]:
     """Ready windows that the control table does not know yet."""
-    for window in due(pipeline, now, choice):
+    _, windows_due = due(pipeline, now, choice)
+    for window in windows_due:
         yield {
             "id": None,
             **pipeline.key.parameters,

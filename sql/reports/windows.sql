@@ -26,6 +26,12 @@ SELECT MIN(window_start_time) AS first, MAX(window_end_time) AS last, COUNT(*) A
  WHERE pipeline_id = :pipeline_id AND mapping_name = :mapping_name
    AND window_start_time < :last AND window_end_time > :first;
 
+-- name: ready_windows
+-- How many windows a run could take now, were it to take them all; those in backoff included.
+SELECT COUNT(*) AS windows FROM pipeline_records
+ WHERE pipeline_id = :pipeline_id AND mapping_name = :mapping_name
+   AND pipeline_status = 'PENDING' AND window_end_time <= :watermark;
+
 -- name: locked_windows
 SELECT * FROM pipeline_records
  WHERE pipeline_id = :pipeline_id AND mapping_name = :mapping_name AND pipeline_status = 'IN_PROGRESS'

@@ -17,8 +17,8 @@ from pipeline_framework.errors import (
     Unavailable,
     Uncounted,
 )
-from pipeline_framework.generation import store_and_validate
 from pipeline_framework.interfaces import Loaded, Lock
+from pipeline_framework.locking import store_and_validate
 from pipeline_framework.pipeline import Pipeline
 from pipeline_framework.reports.history import window
 from tests.unit.conftest import NOW, ScriptedTransfer
