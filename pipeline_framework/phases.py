@@ -58,10 +58,11 @@ def already(pipeline: Pipeline, lock: Lock, counts: Counts) -> Result | None:
 
 
 def source_to_stage(pipeline: Pipeline, lock: Lock) -> Lock:
-    """Stage the window under this epoch; the marker keeps where and how much."""
+    """Clear what older epochs left, and stage the window; the marker keeps where and how much."""
     if lock.columns["phase_completed"]:
         return lock
     with phase(pipeline, lock, Phase.SOURCE_TO_STAGE) as working:
+        pipeline.transfer.clear_stage(working)
         manifest: Manifest = patient(pipeline, working, pipeline.transfer.source_to_stage)
     return finished(pipeline, working, Phase.SOURCE_TO_STAGE, **staged_facts(manifest, working))
 

@@ -2,7 +2,7 @@
 
 `record` carries every column of pipeline_records by name, and the same again by upper-case name
 (`TARGET_DAY`, `WINDOW_START_TIME`, …); times are pendulum times. The module has no transaction and
-no manifest, so each location is cleaned before it is filled, and the audit has two numbers, not five.
+no manifest, so the target is cleaned before it is filled, and the audit has two numbers, not five.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -52,7 +52,6 @@ class FunctionsTransfer:
         return self._number("get_target_count", lock)
 
     def source_to_stage(self, lock: Lock) -> Manifest:
-        self.clear_stage(lock)
         self._call("transfer_source_to_stage", lock)
         return Manifest(epoch=lock.epoch)
 

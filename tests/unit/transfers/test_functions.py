@@ -56,6 +56,7 @@ def test_each_location_is_cleaned_before_it_is_filled() -> None:
     """A module has no transaction, so what an earlier try left goes first."""
     calls: Calls = []
     transfer = FunctionsTransfer(module(calls), {})
+    transfer.clear_stage(LOCK)
     transfer.source_to_stage(LOCK)
     transfer.stage_to_target(LOCK)
     assert [name for name, _, _ in calls] == [
