@@ -3,29 +3,32 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
+from zoneinfo import ZoneInfo
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from implementations.reading import csv_files, json_lines, parquet_files
+from implementations.reading.counted import Counted, counted
 from implementations.reading.folders import File, Format, files_of
-from implementations.reading.schema_contract import conformed, declared_types, unified
-from implementations.reading.times import TimeField, Unit, inside
-from pipeline_framework.errors import BadData, Unavailable
+from implementations.reading.schema_contract import checked, conformed, declared_types, unified
+from implementations.reading.times import Repeated, TimeField, Unit, inside
+from pipeline_framework.errors import BadData, Misuse, Unavailable
 from pipeline_framework.interfaces import InputPath, Reading
 from pipeline_framework.windows import Window
 
 
 @dataclass(frozen=True)
 class FilesSource:
-    """Rows of files by the time in each row (`type: files`).
+    """Rows of files, each by the time in it (`type: files`).
 
-    `path`: a file, a folder or a pattern. `format`: by the file's ending when absent; `.gz` for
-    text. `time_zone`: IANA zone of times that carry none. `time_unit`: what a number counts from
+    `path`: a file, a folder or a pattern. `format`: by the ending when absent; text may be packed
+    (`.gz`). `time_zone`: IANA zone of times that carry none. `time_unit`: what numbers count from
     1970, or `iso` for text in Parquet. `ambiguous_time`: which instant a local time of a repeated
-    hour means. `null_time`: whether rows without a time fail or are left out. `columns`: types of
-    columns of text files by name (`decimal(20,2)`, `uint64`, `timestamp`, …). `batch_rows`: rows in
-    memory at once.
+    hour means. `null_time`: whether rows without a time fail or are left out. `columns`: types by
+    column where the files do not say or disagree (`decimal(20,2)`, `uint64`, `string`, ...).
+    `batch_rows`: rows in memory at once.
+
+    Times come out in UTC microseconds, finer digits cut off; other local times stay local.
     """
 
     path: InputPath
@@ -33,91 +36,87 @@ class FilesSource:
     format: Format | None = None
     time_zone: str = "UTC"
     time_unit: Unit | None = None
-    ambiguous_time: Literal["raise", "earliest", "latest"] = "raise"
+    ambiguous_time: Repeated = "fail"
     null_time: Literal["fail", "ignore"] = "fail"
     columns: Mapping[str, str] = field(default_factory=dict)
     batch_rows: int = 64 * 1024
 
+    def __post_init__(self) -> None:
+        declared_types(self.columns)
+        try:
+            ZoneInfo(self.time_zone)
+        except (OSError, ValueError, LookupError) as unknown:
+            raise Misuse(
+                f"`source.time_zone`: there is no zone {self.time_zone}; use an IANA name."
+            ) from unknown
+
     def check(self) -> str:
-        """Reads footers and text files' columns, no Parquet row."""
         files = files_of(self.path, self.format)
         columns = len(self._schema(files).names)
-        return f"{len(files)} files of {columns} columns in {self.path}, time field {self.time_field}"
+        return f"{self.path}: {len(files)} files of {columns} columns, time field {self.time_field}"
 
     def count(self, window: Window) -> int:
-        """Rows of all files with start <= time < end."""
         return sum(rows for _, rows in self._counted(files_of(self.path, self.format), window))
 
     def read(self, window: Window) -> Reading:
-        """The rows that were counted: a file that changed since makes `Unavailable`."""
         files = files_of(self.path, self.format)
-        schema = self._schema(files)
-        counted = self._counted(files, window)
-        return Reading(schema, self._rows(counted, schema, window), sum(rows for _, rows in counted))
+        schema, found = self._schema(files), self._counted(files, window)
+        return Reading(schema, self._rows(found, schema, window), sum(rows for _, rows in found))
 
     def _counted(self, files: list[File], window: Window) -> list[tuple[File, int]]:
-        return [(file, self._count(file, window)) for file in files]
+        found = [(file, self._count(file, window)) for file in files]
+        for file, numbers in found:
+            if numbers.timeless and self.null_time == "fail":
+                raise BadData(
+                    f"{numbers.timeless} rows of {file.path} have no {self.time_field}, so they belong to no "
+                    "window: give them a time, or leave them out with `source.null_time: ignore`."
+                )
+        return [(file, numbers.rows) for file, numbers in found]
 
-    def _count(self, file: File, window: Window) -> int:
-        rows, nulls = self._parquet_count(file, window) if file.format == "parquet" else self._text_count(file, window)
-        if nulls and self.null_time == "fail":
-            raise BadData(
-                f"{nulls} rows of {file.path} have no {self.time_field}, so they belong to no window: "
-                "give them a time, or leave them out with `null_time: ignore`."
-            )
-        return rows
+    def _count(self, file: File, window: Window) -> Counted:
+        time, column = self._time(file), self._file_schema(file).field(self.time_field)
+        if file.format == "parquet":
+            return parquet_files.count(file, time, window)
+        batches = _text_batches(file, pa.schema([column]))
+        return sum((counted(time.utc(batch.column(0), file.path), window) for batch in batches), Counted())
 
-    def _parquet_count(self, file: File, window: Window) -> tuple[int, int]:
-        time, groups = self._time(file), parquet_files.footer(file, self._time(file)).groups
-        known = [group for group in groups if group.nulls is not None and (group.outside(window) or group.within(window))]
-        rows = sum(group.rows - (group.nulls or 0) for group in known if group.within(window))
-        nulls = sum(group.nulls or 0 for group in known)
-        unknown = [group for group in groups if group not in known]
-        for found, without in parquet_files.scanned(file, unknown, time, window):
-            rows, nulls = rows + found, nulls + without
-        return rows, nulls
-
-    def _text_count(self, file: File, window: Window) -> tuple[int, int]:
-        rows = nulls = 0
-        kind = self._file_schema(file).field(self.time_field)
-        for batch in self._text_batches(file, pa.schema([kind])):
-            times = self._time(file).utc(batch.column(0), file.path)
-            rows, nulls = rows + (pc.sum(inside(times, window)).as_py() or 0), nulls + times.null_count
-        return rows, nulls
-
-    def _rows(self, counted: list[tuple[File, int]], schema: pa.Schema, window: Window) -> Iterator[pa.RecordBatch]:
-        for file, expected in counted:
-            file.unchanged()
+    def _rows(
+        self, found: list[tuple[File, int]], schema: pa.Schema, window: Window
+    ) -> Iterator[pa.RecordBatch]:
+        for file, expected in found:
             read = 0
+            file.unchanged()
             for batch in self._of_window(file, schema, window):
                 read += batch.num_rows
                 yield batch
             file.unchanged()
             if read != expected:
-                raise Unavailable(f"{file.path} gave {read} rows after {expected} were counted; the window is read again.")
+                raise Unavailable(
+                    f"{file.path} gave {read} rows where {expected} were counted; read it again."
+                )
 
     def _of_window(self, file: File, schema: pa.Schema, window: Window) -> Iterator[pa.RecordBatch]:
-        for batch in self._raw(file, schema, window):
-            place = batch.schema.get_field_index(self.time_field)
-            times = self._time(file).utc(batch.column(place), file.path)
-            rows = batch.set_column(place, schema.field(self.time_field), times).filter(inside(times, window))
-            if rows.num_rows:
+        time = self._time(file)
+        for batch in self._batches(file, window):
+            place = batch.schema.get_field_index(time.name)
+            times = time.utc(batch.column(place), file.path)
+            timed = batch.set_column(place, schema.field(time.name), times)
+            for rows in _slices(timed.filter(inside(times, window)), self.batch_rows):
                 yield conformed(rows, schema, file.path)
 
-    def _raw(self, file: File, schema: pa.Schema, window: Window) -> Iterator[pa.RecordBatch]:
-        if file.format != "parquet":
-            return self._text_batches(file, self._file_schema(file))
-        footer = parquet_files.footer(file, self._time(file))
-        groups = [group for group in footer.groups if not group.outside(window)]
-        return parquet_files.batches(file, groups, footer.schema.names, self.batch_rows)
-
-    def _text_batches(self, file: File, columns: pa.Schema) -> Iterator[pa.RecordBatch]:
-        return (csv_files if file.format == "csv" else json_lines).batches(file, columns)
+    def _batches(self, file: File, window: Window) -> Iterator[pa.RecordBatch]:
+        if file.format == "parquet":
+            return parquet_files.batches(file, self._time(file), window, self.batch_rows)
+        return _text_batches(file, self._file_schema(file))
 
     def _schema(self, files: list[File]) -> pa.Schema:
-        return unified((file.path, self._file_schema(file), self._time(file)) for file in files)
+        schemas = ((file.path, self._file_schema(file)) for file in files)
+        return unified(schemas, self.time_field, declared_types(self.columns))
 
     def _file_schema(self, file: File) -> pa.Schema:
+        return checked(file.path, self._schema_as_written(file), self._time(file))
+
+    def _schema_as_written(self, file: File) -> pa.Schema:
         if file.format == "parquet":
             return parquet_files.footer(file, self._time(file)).schema
         declared = declared_types(self.columns)
@@ -128,3 +127,11 @@ class FilesSource:
     def _time(self, file: File) -> TimeField:
         unit = self.time_unit or (None if file.format == "parquet" else "iso")
         return TimeField(self.time_field, self.time_zone, unit, self.ambiguous_time)
+
+
+def _text_batches(file: File, columns: pa.Schema) -> Iterator[pa.RecordBatch]:
+    return csv_files.batches(file, columns) if file.format == "csv" else json_lines.batches(file, columns)
+
+
+def _slices(batch: pa.RecordBatch, rows: int) -> Iterator[pa.RecordBatch]:
+    return (batch.slice(start, rows) for start in range(0, batch.num_rows, rows))

@@ -1,5 +1,6 @@
 """Stages on object stores, through obstore; so far the one on a local disk."""
 
+import re
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,65 +22,65 @@ from pipeline_framework.interfaces import Lock, Manifest, Reading, Staged, Stage
 if TYPE_CHECKING:
     from obstore.store import LocalStore
 
+BUFFER = 1024**2  # bytes of a column read at once
+
 
 @dataclass(frozen=True)
 class LocalStage:
     """Parquet in a folder of this host (`type: local`).
 
     `path`: the folder, made when it is missing. `shared`: true when every host mounts it, so that
-    an absent file is lost, not elsewhere. `part_bytes`: size of a file in bytes, held in memory
-    while it is written.
+    what is absent is lost and not on another host. `part_bytes`: bytes of a file, which are held in
+    memory while it is written.
     """
 
     path: StatePath
     shared: bool = False
-    part_bytes: int = 32 * 1024**2
+    part_bytes: int = 16 * 1024**2
 
     def check(self) -> str:
-        """Writes and removes a small file; raises `Misuse` or `Unavailable`."""
         import obstore
 
         with _plainly(self.path):
-            obstore.put(self._store(), ".check", b"check")
-            obstore.delete(self._store(), ".check")
-        return f"stage in {self.path} on {socket.gethostname()}: can write and remove"
+            store = self._store()
+            obstore.put(store, ".check", b"")
+            obstore.delete(store, ".check")
+        return f"{self.path}: can write and remove on host {socket.gethostname()}"
 
     def write(self, lock: Lock, reading: Reading) -> Manifest:
-        """Parts first, the manifest last and only if absent; `Fenced` when this or a later epoch has staged."""
         with _plainly(self.path):
             store, folder = self._store(), epoch_folder(lock)
             self._fence(store, lock)
-            files = [_stored(store, folder, part) for part in parts(reading.batches, reading.schema, self.part_bytes)]
-            self._fence(store, lock)
+            written = parts(reading.batches, reading.schema, self.part_bytes)
+            files = [_put_part(store, folder, part) for part in written]
             manifest = manifest_of(lock, reading, files, socket.gethostname())
             text = text_of(manifest, lock)
+            self._fence(store, lock)
             if not _created(store, f"{folder}/{NAME}", [text]):
-                raise Fenced(f"Epoch {lock.epoch} of {lock.window} is staged already in {self.path}; nothing was changed.")
-            return addressed(manifest, text, _address(Path(self.path) / folder / NAME))
+                raise self._fenced(lock, lock.epoch)
+        return addressed(manifest, text, _address(Path(self.path).absolute() / folder / NAME))
 
     def staged(self, lock: Lock) -> Staged:
-        """What the marker names, after its digest, epoch, files and sizes were verified."""
-        host, path = _located(str(lock.columns["manifest_address"]))
-        if not path.exists():
-            raise self._missing(host, path)
-        with _plainly(str(path.parent)):
-            manifest = believed(path.read_bytes(), str(lock.columns["manifest_address"]), str(lock.columns["manifest_digest"]))
-            for file in manifest.files:
-                _verify(path.parent / file.name, file)
-            paths = [str(path.parent / file.name) for file in manifest.files]
+        host, path = _located(str(lock.columns.get("manifest_address") or ""))
+        with _plainly(self.path):
+            if not path.is_file():
+                raise self._absent(host, path)
+            manifest = believed(path.read_bytes(), lock)
+        paths = [_verified(path.parent, file) for file in manifest.files]
+        with _read_back(paths[0]):
             schema = pq.read_schema(paths[0])
         return Staged(manifest, schema, paths, partial(_reader, paths, schema))
 
     def clear(self, lock: Lock) -> None:
-        """Remove every epoch below `lock.epoch` but the marked one."""
         import obstore
 
         with _plainly(self.path):
-            store, keep = self._store(), lock.columns.get("stage_epoch")
-            for folder in _epochs(store, lock):
-                epoch = epoch_of(folder)
-                if epoch is not None and epoch < lock.epoch and epoch != keep:
-                    obstore.delete(store, [found["path"] for page in obstore.list(store, folder) for found in page])
+            store = self._store()
+            for epoch, folder in _epochs(store, lock):
+                if epoch < lock.epoch and epoch != lock.columns.get("stage_epoch"):
+                    obstore.delete(
+                        store, [file["path"] for page in obstore.list(store, folder) for file in page]
+                    )
 
     def _store(self) -> "LocalStore":
         from obstore.store import LocalStore
@@ -87,22 +88,30 @@ class LocalStage:
         return LocalStore(Path(self.path).absolute(), mkdir=True, automatic_cleanup=True)
 
     def _fence(self, store: "LocalStore", lock: Lock) -> None:
-        later = max((epoch_of(folder) or 0 for folder in _epochs(store, lock)), default=0)
-        if later > lock.epoch:
-            raise Fenced(f"Epoch {lock.epoch} of {lock.window} may not be staged: epoch {later} is in {self.path} already.")
+        # A manifest of this very epoch is seen when ours is created; here it saves the work.
+        newest = max((epoch for epoch, _ in _epochs(store, lock)), default=0)
+        if newest > lock.epoch or _exists(store, f"{epoch_folder(lock)}/{NAME}"):
+            raise self._fenced(lock, newest)
 
-    def _missing(self, host: str, path: Path) -> PipelineError:
+    def _fenced(self, lock: Lock, newest: int) -> Fenced:
+        return Fenced(
+            f"Window {lock.window} is staged in {self.path} under epoch {newest} already; epoch {lock.epoch} "
+            f"of {lock.owner} changed nothing and stops."
+        )
+
+    def _absent(self, host: str, path: Path) -> PipelineError:
         here = socket.gethostname()
         if host == here or self.shared:
             return StageLost(f"The staged manifest {path} is gone; the window is staged again.")
         return StageElsewhere(
-            f"The window is staged on host {host} in {path.parent}, which does not exist on this host, {here}. Use object storage, "
-            "or a folder that all hosts mount with `shared: true` on the stage, or `dag_shape: single`; or reopen the window."
+            f"The window is staged on host {host} in {path.parent}, which is not on this host, {here}: use a "
+            "stage in object storage, or a folder that all hosts mount with `stage.shared: true`, or "
+            "`dag_shape: single`."
         )
 
 
-def _stored(store: "LocalStore", folder: str, part: Part) -> StagedFile:
-    # Created, never overwritten, at the first free number: what a crashed try left is not in our manifest.
+def _put_part(store: "LocalStore", folder: str, part: Part) -> StagedFile:
+    # Created, never overwritten, at the first free number: another writer's files stay what they are.
     number = 0
     while not _created(store, f"{folder}/part-{number:05}.parquet", part.data.pieces):
         number += 1
@@ -120,17 +129,30 @@ def _created(store: "LocalStore", path: str, pieces: list[bytes]) -> bool:
     return True
 
 
-def _epochs(store: "LocalStore", lock: Lock) -> list[str]:
+def _exists(store: "LocalStore", path: str) -> bool:
     import obstore
 
-    return list(obstore.list_with_delimiter(store, window_folder(lock) + "/")["common_prefixes"])
+    try:
+        obstore.head(store, path)
+    except FileNotFoundError:
+        return False
+    return True
 
 
-def _verify(path: Path, file: StagedFile) -> None:
-    if not path.exists():
-        raise StageLost(f"The staged file {path} is gone; the window is staged again.")
-    if path.stat().st_size != file.size:
-        raise StageLost(f"The staged file {path} has {path.stat().st_size} bytes instead of {file.size}; the window is staged again.")
+def _epochs(store: "LocalStore", lock: Lock) -> list[tuple[int, str]]:
+    import obstore
+
+    folders = obstore.list_with_delimiter(store, window_folder(lock))["common_prefixes"]
+    return [(epoch, folder) for folder in folders if (epoch := epoch_of(folder)) is not None]
+
+
+def _verified(folder: Path, file: StagedFile) -> str:
+    path = folder / file.name
+    size = path.stat().st_size if path.is_file() else None
+    if size != file.size:
+        found = "is gone" if size is None else f"has {size} bytes instead of {file.size}"
+        raise StageLost(f"The staged file {path} {found}; the window is staged again.")
+    return str(path)
 
 
 def _reader(paths: list[str], schema: pa.Schema) -> pa.RecordBatchReader:
@@ -139,12 +161,23 @@ def _reader(paths: list[str], schema: pa.Schema) -> pa.RecordBatchReader:
 
 def _batches(paths: list[str]) -> Iterator[pa.RecordBatch]:
     for path in paths:
-        with pq.ParquetFile(path, pre_buffer=False, buffer_size=1024**2) as file:
-            yield from file.iter_batches()
+        with _read_back(path), pq.ParquetFile(path, pre_buffer=False, buffer_size=BUFFER) as file:
+            yield from file.iter_batches(use_threads=False)
+
+
+@contextmanager
+def _read_back(path: str) -> Iterator[None]:
+    try:
+        yield
+    except (pa.ArrowInvalid, OSError) as raised:
+        why = str(raised).partition("\n")[0]
+        raise StageLost(
+            f"The staged file {path} cannot be read ({why}); the window is staged again."
+        ) from raised
 
 
 def _address(path: Path) -> str:
-    return f"file://{socket.gethostname()}{quote(str(path.absolute()), safe='/=')}"
+    return f"file://{socket.gethostname()}{quote(str(path), safe='/=')}"
 
 
 def _located(address: str) -> tuple[str, Path]:
@@ -163,8 +196,9 @@ def _plainly(path: str) -> Iterator[None]:
 
 
 def _told(text: str, path: str) -> PipelineError:
-    if "ermission denied" in text or "Read-only file system" in text:
-        return Misuse(f"No permission to write in the stage folder {path}: give this user the right, or change `stage.path`.")
-    if "No space left" in text or "File too large" in text:
-        return Unavailable(f"The disk of the stage folder {path} is full: free some space; the window is tried again.")
+    if re.search("ermission denied|Read-only file system|Not a directory|File exists", text):
+        remedy = "give this user the right, or change `stage.path`"
+        return Misuse(f"The stage folder {path} cannot be written ({text}): {remedy}.")
+    if re.search("No space left|quota|File too large", text):
+        return Unavailable(f"The disk of the stage folder {path} is full: free some space, then try again.")
     return Unavailable(f"The stage folder {path} does not work: {text}")

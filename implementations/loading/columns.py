@@ -1,8 +1,9 @@
 """Staged columns against the table's: create it, add what is new, refuse what does not fit."""
 
+from collections.abc import Iterable
 from difflib import get_close_matches
 
-from implementations.loading.dialect import Dialect, Pair, Table
+from implementations.loading.dialect import Dialect, Pair, Table, place
 from pipeline_framework.errors import BadData
 from pipeline_framework.interfaces import Staged
 
@@ -10,63 +11,55 @@ from pipeline_framework.interfaces import Staged
 def matched(dialect: Dialect, table: Table, staged: Staged) -> list[Pair]:
     """Where each staged column goes, after the table was made or widened by what it lacks.
 
-    Columns of the table that are not staged are left out, so they become NULL. Raises `BadData` for
-    a column whose staged type does not fit unchanged, and for a missing time field.
+    Columns of the table that are not staged become NULL. Raises `BadData` for a staged type that
+    does not fit unchanged, and for a missing time field.
     """
     incoming, present = dialect.staged_columns(staged), dialect.columns(table)
-    _time_field_of(table, incoming, dialect)
-    _once(dialect, table, incoming)
+    _named(table.time_field, incoming, dialect, f"What is staged for {table}")
+    _apart(dialect, table, list(incoming))
     pairs = [_pair(dialect, table, name, kind, present) for name, kind in incoming.items()]
     if present:
-        _add(dialect, table, [pair for pair in pairs if pair.column not in present])
+        _add(dialect, table, (pair for pair in pairs if pair.column not in present))
     else:
-        _create(dialect, table, pairs)
+        columns = ", ".join(f"{dialect.quoted(pair.column)} {pair.type}" for pair in pairs)
+        dialect.rows(f"CREATE TABLE {place(dialect, table)} ({columns})")
     return pairs
 
 
 def time_type(dialect: Dialect, table: Table) -> str | None:
-    """The type of the table's time column, None where there is no table.
-
-    Raises `BadData` when the table lacks the column.
-    """
+    """The type of the table's time column, None where there is no table; `BadData` without the column."""
     present = dialect.columns(table)
-    return present[_time_field_of(table, present, dialect)] if present else None
+    return present[_named(table.time_field, present, dialect, str(table))] if present else None
 
 
-def _time_field_of(table: Table, columns: dict[str, str], dialect: Dialect) -> str:
+def _named(wanted: str, columns: dict[str, str], dialect: Dialect, where: str) -> str:
     for name in columns:
-        if dialect.same_name(name, table.time_field):
+        if dialect.same_name(name, wanted):
             return name
-    near = get_close_matches(table.time_field, columns, 1) or list(columns)[:1]
-    raise BadData(f"There is no column {table.time_field} for {table}; the nearest is {near[0]}. Correct `target.time_field`.")
+    near = get_close_matches(wanted, columns, 1, 0) or ["none, as there are no columns"]
+    raise BadData(f"{where} has no column {wanted}; the nearest is {near[0]}. Correct `target.time_field`.")
 
 
-def _once(dialect: Dialect, table: Table, incoming: dict[str, str]) -> None:
-    names = list(incoming)
-    for place, name in enumerate(names):
-        for other in names[:place]:
+def _apart(dialect: Dialect, table: Table, names: list[str]) -> None:
+    for place_of, name in enumerate(names):
+        for other in names[:place_of]:
             if dialect.same_name(name, other):
-                raise BadData(f"Columns {other} and {name} are one column for {table}: rename one of them at the source.")
+                raise BadData(f"The columns {other} and {name} are one to {table}: rename one at the source.")
 
 
 def _pair(dialect: Dialect, table: Table, name: str, kind: str, present: dict[str, str]) -> Pair:
     for column, column_type in present.items():
         if dialect.same_name(name, column):
-            if not dialect.widens(kind, column_type):
-                raise BadData(
-                    f"Column {column} of {table} is {column_type}, the staged column {name} is {kind}, which does not fit unchanged: "
-                    "cast it at the source, or change the table's column."
-                )
-            return Pair(name, column, column_type)
+            if dialect.widens(kind, column_type):
+                return Pair(name, column, column_type)
+            raise BadData(
+                f"Column {column} of {table} is {column_type}, what is staged for it is {kind} and does not "
+                "fit unchanged: cast it at the source, or change the type of the table's column."
+            )
     return Pair(name, name, kind)
 
 
-def _create(dialect: Dialect, table: Table, pairs: list[Pair]) -> None:
-    columns = ", ".join(f"{dialect.quoted(pair.column)} {pair.type}" for pair in pairs)
-    dialect.rows(f"CREATE TABLE {dialect.quoted(table.schema)}.{dialect.quoted(table.name)} ({columns})")
-
-
-def _add(dialect: Dialect, table: Table, pairs: list[Pair]) -> None:
-    place = f"{dialect.quoted(table.schema)}.{dialect.quoted(table.name)}"
+def _add(dialect: Dialect, table: Table, pairs: Iterable[Pair]) -> None:
     for pair in pairs:
-        dialect.rows(f"ALTER TABLE {place} ADD COLUMN {dialect.quoted(pair.column)} {pair.type}")
+        column = f"{dialect.quoted(pair.column)} {pair.type}"
+        dialect.rows(f"ALTER TABLE {place(dialect, table)} ADD COLUMN {column}")

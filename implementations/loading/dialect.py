@@ -4,9 +4,11 @@ from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from pipeline_framework.interfaces import Staged
+
+LedgerType = Literal["text", "integer", "instant"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,27 +25,24 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """A staged column and the column of the table that it fills."""
+    """A staged column, the column of the table that it fills, and that column's type."""
 
     staged: str
     column: str
-    type: str  # of the table's column, in the database's words
+    type: str
 
 
 class Dialect(Protocol):
     """An open session of one database, in whose words the recipe is said.
 
-    Whatever the database raises comes out as an error of the framework: `Unavailable` when another
-    try may help, `Misuse` or `BadData` otherwise.
+    Whatever the database raises comes out as an error of the framework.
     """
-
-    ledger_types: Mapping[str, str]  # the database's words for `text`, `integer` and `instant`
 
     def transaction(self) -> AbstractContextManager[None]:
         """Begin; commit at the end, roll back when something is raised."""
 
     def rows(self, statement: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
-        """The rows of a query; `?` stands for each value."""
+        """The rows of a query, none for a definition; `?` stands for each value."""
 
     def changed(self, statement: str, values: Sequence[object] = ()) -> int:
         """Rows that a DELETE, INSERT or UPDATE changed."""
@@ -51,10 +50,16 @@ class Dialect(Protocol):
     def quoted(self, name: str) -> str:
         """An identifier, quoted."""
 
-    def moment(self, instant: datetime, column_type: str) -> str:
+    def same_name(self, one: str, other: str) -> bool:
+        """Whether the database takes two names for the same column."""
+
+    def ledger_types(self) -> Mapping[LedgerType, str]:
+        """The database's words for the ledger's columns."""
+
+    def moment(self, instant: datetime, column_type: str) -> str | None:
         """A UTC instant as a literal that compares exactly with a column of that type.
 
-        Raises `BadData` for a type that holds no instants to the microsecond.
+        None for a type that does not hold instants to the microsecond.
         """
 
     def columns(self, table: Table) -> dict[str, str]:
@@ -66,8 +71,10 @@ class Dialect(Protocol):
     def widens(self, staged_type: str, column_type: str) -> bool:
         """Whether every value of the staged type fits into the column unchanged."""
 
-    def same_name(self, one: str, other: str) -> bool:
-        """Whether the database takes two names for the same column."""
-
     def insert(self, table: Table, pairs: Sequence[Pair], staged: Staged) -> int:
         """Insert every staged row; the number of rows inserted."""
+
+
+def place(dialect: Dialect, table: Table) -> str:
+    """The table's name in a statement."""
+    return f"{dialect.quoted(table.schema)}.{dialect.quoted(table.name)}"

@@ -1,21 +1,21 @@
 """The ledger `pipeline_loads`: which epoch loaded a window, changed only together with its rows."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from implementations.loading.dialect import Dialect, Table
+from implementations.loading.dialect import Dialect, LedgerType, Table, place
 from pipeline_framework.errors import Fenced
 from pipeline_framework.interfaces import Loaded, Lock
 
 NAME = "pipeline_loads"
-_KEY = ("pipeline_id", "mapping_name", "target", "window_start", "window_end")
-_TYPES = {
+_KEY: dict[str, LedgerType] = {
     "pipeline_id": "text",
     "mapping_name": "text",
     "target": "text",
     "window_start": "instant",
     "window_end": "instant",
+}
+_FACTS: dict[str, LedgerType] = {
     "epoch": "integer",
     "owner": "text",
     "rows": "integer",
@@ -34,19 +34,19 @@ class Entry:
 
 def prepare(dialect: Dialect, table: Table) -> None:
     """Make the ledger beside the table where it is missing."""
-    columns = ", ".join(f"{dialect.quoted(name)} {dialect.ledger_types[kind]} NOT NULL" for name, kind in _TYPES.items())
-    key = ", ".join(dialect.quoted(name) for name in _KEY)
-    dialect.rows(f"CREATE TABLE IF NOT EXISTS {_place(dialect, table)} ({columns}, PRIMARY KEY ({key}))")
+    words, key = dialect.ledger_types(), ", ".join(dialect.quoted(name) for name in _KEY)
+    columns = [f"{dialect.quoted(name)} {words[kind]} NOT NULL" for name, kind in (_KEY | _FACTS).items()]
+    made = f"CREATE TABLE IF NOT EXISTS {_place(dialect, table)}"
+    dialect.rows(f"{made} ({', '.join(columns)}, PRIMARY KEY ({key}))")
 
 
 def entry(dialect: Dialect, table: Table, lock: Lock) -> Entry | None:
     """The window's row, None where there is no row or no ledger yet."""
-    if not dialect.columns(Table(table.schema, NAME, "")):
+    if not dialect.columns(_ledger(table)):
         return None
-    found = dialect.rows(
-        f"SELECT epoch, owner, {dialect.quoted('rows')}, digest, loaded_at FROM {_place(dialect, table)} WHERE {_where(dialect)}",
-        _key(table, lock),
-    )
+    facts = ", ".join(dialect.quoted(name) for name in _FACTS)
+    wanted = f"SELECT {facts} FROM {_place(dialect, table)} WHERE {_where(dialect)}"  # noqa: S608
+    found = dialect.rows(wanted, _key(table, lock))
     return _entry(*found[0]) if found else None
 
 
@@ -56,37 +56,44 @@ def fence(dialect: Dialect, table: Table, lock: Lock) -> Entry | None:
     Raises `Fenced` for a row of a larger epoch, or of this epoch and another owner.
     """
     found = entry(dialect, table, lock)
-    if found is None or found.loaded.epoch < lock.epoch or (found.loaded.epoch, found.loaded.owner) == (lock.epoch, lock.owner):
+    if found is None or found.loaded.epoch < lock.epoch:
+        return found
+    if (found.loaded.epoch, found.loaded.owner) == (lock.epoch, lock.owner):
         return found
     raise Fenced(
-        f"Window {lock.window} of {table} was loaded under epoch {found.loaded.epoch} by {found.loaded.owner}; "
-        f"epoch {lock.epoch} of {lock.owner} changed nothing. That run holds the window now."
+        f"Window {lock.window} of {table} was loaded under epoch {found.loaded.epoch} by "
+        f"{found.loaded.owner}; epoch {lock.epoch} of {lock.owner} changed nothing and stops."
     )
 
 
 def note(dialect: Dialect, table: Table, lock: Lock, rows: int, digest: str) -> Loaded:
     """Write the window's row; inside the transaction that changed the rows."""
-    now = datetime.now(UTC)
-    values = (lock.epoch, lock.owner, rows, digest, now)
-    names = [dialect.quoted(name) for name in _TYPES if name not in _KEY]
-    place, assigned = _place(dialect, table), ", ".join(f"{name} = ?" for name in names)
-    if not dialect.changed(f"UPDATE {place} SET {assigned} WHERE {_where(dialect)}", (*values, *_key(table, lock))):
-        marks = ", ".join("?" for _ in _TYPES)
-        dialect.changed(f"INSERT INTO {place} VALUES ({marks})", (*_key(table, lock), *values))
-    return Loaded(lock.epoch, lock.owner, rows, now)
+    loaded = Loaded(lock.epoch, lock.owner, rows, datetime.now(UTC))
+    facts = [loaded.epoch, loaded.owner, rows, digest, loaded.loaded_at]
+    assigned = ", ".join(f"{dialect.quoted(name)} = ?" for name in _FACTS)
+    ledger, key = _place(dialect, table), _key(table, lock)
+    change = f"UPDATE {ledger} SET {assigned} WHERE {_where(dialect)}"  # noqa: S608
+    if not dialect.changed(change, [*facts, *key]):
+        marks = ", ".join("?" for _ in _KEY | _FACTS)
+        dialect.changed(f"INSERT INTO {ledger} VALUES ({marks})", [*key, *facts])  # noqa: S608
+    return loaded
 
 
 def _entry(epoch: int, owner: str, rows: int, digest: str, loaded_at: datetime) -> Entry:
     return Entry(Loaded(epoch, owner, rows, loaded_at.astimezone(UTC)), digest)
 
 
+def _ledger(table: Table) -> Table:
+    return Table(table.schema, NAME, "")
+
+
 def _place(dialect: Dialect, table: Table) -> str:
-    return f"{dialect.quoted(table.schema)}.{dialect.quoted(NAME)}"
+    return place(dialect, _ledger(table))
 
 
 def _where(dialect: Dialect) -> str:
     return " AND ".join(f"{dialect.quoted(name)} = ?" for name in _KEY)
 
 
-def _key(table: Table, lock: Lock) -> Sequence[object]:
-    return (lock.pipeline_id, lock.mapping_name, str(table), lock.window.start, lock.window.end)
+def _key(table: Table, lock: Lock) -> list[object]:
+    return [lock.pipeline_id, lock.mapping_name, str(table), lock.window.start, lock.window.end]

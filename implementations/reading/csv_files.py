@@ -1,6 +1,11 @@
-"""CSV, streamed: read as text, then brought to the narrowest type that holds every value unchanged."""
+"""CSV, streamed: each column in the narrowest type that holds every value of the file unchanged.
+
+Numbers, true and false are recognised; dates stay text unless declared, and so does `007`. An empty
+field without quotes is NULL.
+"""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 
 import pyarrow as pa
@@ -11,73 +16,81 @@ from implementations.reading.folders import File
 from implementations.reading.text_files import opened
 from pipeline_framework.errors import BadData
 
-BLOCK = 4 * 1024**2
-_LADDER = (pa.null(), pa.bool_(), pa.int64(), pa.float64(), pa.string())
+BLOCK = 2 * 1024**2  # bytes parsed at once
+_NARROWEST_FIRST = (pa.null(), pa.bool_(), pa.int64(), pa.float64(), pa.string())
+# A leading zero or plus means something to people; a double holds 15 digits of an integer for certain,
+# and gives back the 17 digits it was written with.
+_NO_INTEGER = r"^\+|^-?0\d|[^0-9-]"
+_NO_DOUBLE = r"^\+|^-?0\d|^-?\d{16,}$|(\d\.?){18,}|[^0-9.eE+-]"
+_PARSING = pv.ParseOptions(newlines_in_values=True)
+_READING = pv.ReadOptions(use_threads=False, block_size=BLOCK)
 
 
 @lru_cache(maxsize=1024)
 def schema(file: File, declared: tuple[tuple[str, pa.DataType], ...]) -> pa.Schema:
-    """The file's columns, found by reading it once. Numbers and true/false are recognised, `007` stays text."""
-    known, steps = dict(declared), {}
+    """The file's columns; those not declared are found by reading it once."""
+    known = dict(declared)
+    fitting = dict.fromkeys(_header(file), _NARROWEST_FIRST)
     for batch in batches(file, pa.schema([])):
-        steps = steps or dict.fromkeys(batch.schema.names, 0)
-        for name in set(batch.schema.names) - known.keys():
-            steps[name] = _step(batch.column(name), steps[name])
-    return pa.schema([(name, known.get(name, _LADDER[step])) for name, step in steps.items()])
+        for name in fitting.keys() - known.keys():
+            fitting[name] = tuple(kind for kind in fitting[name] if _holds(batch.column(name), kind))
+    return pa.schema([(name, known.get(name, kinds[0])) for name, kinds in fitting.items()])
 
 
 def batches(file: File, columns: pa.Schema) -> Iterator[pa.RecordBatch]:
-    """All rows; the columns named come in their types, others as text. An empty unquoted field is NULL."""
-    with opened(file) as stream:
-        names = _header(file)
-        kinds = {name: columns.field(name).type if name in columns.names else pa.string() for name in names}
-        chosen = columns.names or names
-        try:
-            yield from pv.open_csv(
-                stream,
-                pv.ReadOptions(use_threads=False, block_size=BLOCK),
-                pv.ParseOptions(newlines_in_values=True),
-                pv.ConvertOptions(
-                    column_types=kinds,
-                    include_columns=[name for name in chosen if name in kinds],
-                    null_values=[""],
-                    strings_can_be_null=True,
-                    quoted_strings_can_be_null=False,
-                ),
-            )
-        except (pa.ArrowInvalid, UnicodeDecodeError) as refused:
-            raise _fault(file, refused) from refused
+    """All rows of these columns; with none named, all columns as text."""
+    names = columns.names or _header(file)
+    kinds = {name: columns.field(name).type if columns.names else pa.string() for name in names}
+    options = pv.ConvertOptions(
+        column_types=kinds,
+        include_columns=names,
+        null_values=[""],
+        strings_can_be_null=True,
+        quoted_strings_can_be_null=False,
+        true_values=["true", "True", "TRUE"],
+        false_values=["false", "False", "FALSE"],
+    )
+    with _plainly(file), opened(file) as stream:
+        yield from pv.open_csv(stream, _READING, _PARSING, options)
 
 
 def _header(file: File) -> list[str]:
-    with opened(file) as stream:
-        try:
-            return list(pv.open_csv(stream, pv.ReadOptions(use_threads=False), pv.ParseOptions(newlines_in_values=True)).schema.names)
-        except (pa.ArrowInvalid, UnicodeDecodeError) as refused:
-            raise _fault(file, refused) from refused
-
-
-def _step(column: pa.Array, step: int) -> int:
-    while not _holds(column, _LADDER[step]):
-        step += 1
-    return step
+    with _plainly(file), opened(file) as stream:
+        names = list(pv.open_csv(stream, _READING, _PARSING).schema.names)
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise BadData(f"{file.path} has the column {twice[0]} twice: rename one of them.")
+    return names
 
 
 def _holds(column: pa.Array, kind: pa.DataType) -> bool:
     if pa.types.is_null(kind):
         return bool(column.null_count == len(column))
     if pa.types.is_boolean(kind):
-        return not pc.any(pc.invert(pc.is_in(column, pa.array(["true", "false", "True", "False", None])))).as_py()
+        return not _any(pc.invert(pc.match_substring_regex(column, "^(true|True|TRUE|false|False|FALSE)$")))
     if pa.types.is_string(kind):
         return True
-    # A leading zero or sign means something to people; more than 15 digits do not fit into a double.
-    odd = r"^\+|^-?0\d|^-?\d{19,}$" if pa.types.is_integer(kind) else r"^\+|^-?0\d|^-?\d{16,}$|[^0-9.eE+-]"
+    odd = _NO_INTEGER if pa.types.is_integer(kind) else _NO_DOUBLE
+    return not _any(pc.match_substring_regex(column, odd)) and _casts(column, kind)
+
+
+def _any(mask: pa.Array) -> bool:
+    return bool(pc.any(mask).as_py())
+
+
+def _casts(column: pa.Array, kind: pa.DataType) -> bool:
     try:
-        return not pc.any(pc.match_substring_regex(column, odd)).as_py() and column.cast(kind) is not None
+        column.cast(kind)
     except pa.ArrowInvalid:
         return False
+    return True
 
 
-def _fault(file: File, refused: Exception) -> BadData:
-    text = str(refused).partition("\n")[0]
-    return BadData(f"{file.path} is no well-formed CSV: {text}. Correct that line, or declare the column in `source.columns`.")
+@contextmanager
+def _plainly(file: File) -> Iterator[None]:
+    try:
+        yield
+    except (pa.ArrowInvalid, pa.ArrowKeyError, UnicodeDecodeError) as refused:
+        file.unchanged()
+        why = str(refused).partition("\n")[0].rstrip(".")
+        remedy = "Correct that line, save it as UTF-8, or declare the column in `source.columns`."
+        raise BadData(f"{file.path} is no well-formed CSV: {why}. {remedy}") from refused

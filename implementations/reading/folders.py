@@ -3,6 +3,7 @@
 import glob
 import os
 from dataclasses import dataclass
+from itertools import chain, takewhile
 from pathlib import Path
 from typing import Literal
 
@@ -21,7 +22,7 @@ _ENDINGS: dict[str, Format] = {
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """A file as it was when it was looked at; `changed` in nanoseconds since 1970."""
+    """A file as it was when it was looked at: size in bytes, `changed` in nanoseconds since 1970."""
 
     path: str
     format: Format
@@ -37,10 +38,10 @@ class File:
 def files_of(path: str, declared: Format | None) -> list[File]:
     """The files of a path, sorted: one file, a folder with all below it, or a pattern (`**` too).
 
-    Names that begin with `.` or `_` are left out, as writers' own. Raises `Misuse` when nothing
-    matches or no permission, `BadData` for an empty file.
+    Files and folders whose names begin with `.` or `_` are left out: writers keep unfinished work
+    there. Raises `Misuse` when nothing matches or may be read, `BadData` for an empty file.
     """
-    found = [_seen(name, declared or _format_of(name)) for name in _names(path, declared)]
+    found = [_seen(name, declared or _format_of(name)) for name in _names(Path(path), declared)]
     if not found:
         raise Misuse(f"No file matches `source.path`: {path}. Correct the path, or put the files there.")
     for file in found:
@@ -48,17 +49,34 @@ def files_of(path: str, declared: Format | None) -> list[File]:
     return found
 
 
-def _names(path: str, declared: Format | None) -> list[str]:
-    if os.path.isfile(path):
-        return [path]
-    pattern = os.path.join(glob.escape(path), "**", "*") if os.path.isdir(path) else path
-    names = (name for name in sorted(glob.glob(pattern, recursive=True)) if os.path.isfile(name))
-    # A folder also holds readme files and the like; a pattern is taken at its word.
-    return [name for name in names if _ours(name) and (declared or not os.path.isdir(path) or _ending(name) in _ENDINGS)]
+def _names(path: Path, declared: Format | None) -> list[str]:
+    if path.is_file():
+        return [str(path)]
+    if path.is_dir():
+        # A folder also holds readme files and the like; a pattern is taken at its word.
+        below = _matching(path, Path(glob.escape(str(path)), "**", "*"))
+        return [name for name in below if declared or _ending(name) in _ENDINGS]
+    fixed = takewhile(lambda part: not glob.has_magic(part), path.parts)
+    return _matching(Path(*fixed), path)
 
 
-def _ours(name: str) -> bool:
-    return not os.path.basename(name).startswith((".", "_"))
+def _matching(root: Path, pattern: Path) -> list[str]:
+    # What may not be listed would be passed over in silence.
+    for folder in chain.from_iterable(map(_glob, reversed(pattern.parents))):
+        if Path(folder).is_dir() and not os.access(folder, os.R_OK | os.X_OK, effective_ids=True):
+            raise Misuse(
+                f"No permission to list {folder}: give this user the right, or change `source.path`."
+            )
+    found = (name for name in _glob(pattern) if not Path(name).is_dir())
+    return sorted(name for name in found if _ours(Path(name).relative_to(root)))
+
+
+def _glob(pattern: Path) -> list[str]:
+    return glob.glob(str(pattern), recursive=True)  # noqa: PTH207 - Path.glob takes no absolute pattern
+
+
+def _ours(below: Path) -> bool:
+    return not any(part.startswith((".", "_")) for part in below.parts)
 
 
 def _ending(name: str) -> str:
@@ -67,22 +85,27 @@ def _ending(name: str) -> str:
 
 def _format_of(name: str) -> Format:
     if _ending(name) not in _ENDINGS:
-        raise Misuse(f"The name of {name} does not tell its format: declare `source.format` as parquet, csv or jsonl.")
+        raise Misuse(f"The name of {name} tells no format: declare `source.format` as parquet, csv or jsonl.")
     return _ENDINGS[_ending(name)]
 
 
 def _seen(name: str, kind: Format) -> File:
     try:
-        status = os.stat(name)
+        status = Path(name).stat()
     except FileNotFoundError as gone:
-        raise Unavailable(f"{name} vanished while it was read; the window is read again.") from gone
+        raise vanished(name) from gone
     except OSError as refused:
-        raise Misuse(f"{name} cannot be read: {refused.strerror}. Give this user the right to read it.") from refused
+        raise Misuse(f"{name} cannot be read ({refused.strerror}): give this user the right.") from refused
     return File(name, kind, status.st_size, status.st_mtime_ns)
+
+
+def vanished(name: str) -> Unavailable:
+    """The error for a file that was there a moment ago."""
+    return Unavailable(f"{name} vanished while it was read; the window is read again.")
 
 
 def _readable(file: File) -> None:
     if not os.access(file.path, os.R_OK, effective_ids=True):
-        raise Misuse(f"No permission to read {file.path}: give this user the right, or leave it out of `source.path`.")
+        raise Misuse(f"No permission to read {file.path}: give this user the right, or change `source.path`.")
     if not file.size:
         raise BadData(f"{file.path} is empty (0 bytes): remove it, or write it again.")

@@ -7,23 +7,40 @@ from difflib import get_close_matches
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from implementations.reading.times import INSTANT, TimeField
+from implementations.reading.times import INSTANT, TimeField, floored
 from pipeline_framework.errors import BadData, Misuse
 
 
-def unified(schemas: Iterable[tuple[str, pa.Schema, TimeField]]) -> pa.Schema:
-    """The schema that holds every file's columns: wider numbers win, missing columns are NULL.
+def checked(file: str, schema: pa.Schema, time: TimeField) -> pa.Schema:
+    """The schema, if it names each column once and has a time field of a type that holds times.
 
-    Takes the file, its schema and its time field. Raises `BadData` naming both files and the column where types do not
-    meet, a column that occurs twice, or a file without the time field.
+    Raises `BadData`, which names the column nearest to a missing time field.
+    """
+    if twice := [name for name in schema.names if schema.names.count(name) > 1]:
+        raise BadData(f"{file} has the column {twice[0]} twice: rename one of them.")
+    if time.name not in schema.names:
+        near = get_close_matches(time.name, schema.names, 1, 0) or ["none, as it has no columns"]
+        raise BadData(
+            f"{file} has no column {time.name}; the nearest is {near[0]}. Correct `source.time_field`."
+        )
+    time.utc(pa.nulls(0, schema.field(time.name).type), file)
+    return schema
+
+
+def unified(
+    schemas: Iterable[tuple[str, pa.Schema]], time_field: str, declared: Mapping[str, pa.DataType]
+) -> pa.Schema:
+    """The schema that holds the columns of every file: wider numbers win, missing columns are NULL.
+
+    Takes files with their schemas. Raises `BadData` naming both files and the column where types do
+    not meet.
     """
     columns: dict[str, tuple[str, pa.DataType]] = {}
-    for file, schema, time in schemas:
-        _checked(file, schema, time)
+    for file, schema in schemas:
         for field in schema:
-            kind = INSTANT if field.name == time.name else plain(field.type)
+            kind = declared.get(field.name, plain(field.type)) if field.name != time_field else INSTANT
             columns[field.name] = _wider(field.name, columns.get(field.name, (file, kind)), (file, kind))
-    return pa.schema([pa.field(name, kind) for name, (_, kind) in columns.items()])
+    return pa.schema([(name, kind) for name, (_, kind) in columns.items()])
 
 
 def conformed(batch: pa.RecordBatch, schema: pa.Schema, file: str) -> pa.RecordBatch:
@@ -32,23 +49,22 @@ def conformed(batch: pa.RecordBatch, schema: pa.Schema, file: str) -> pa.RecordB
 
 
 def plain(kind: pa.DataType) -> pa.DataType:
-    """The type without its encoding: no dictionaries, views or large offsets; times in UTC microseconds."""
+    """The type without its layout: no dictionaries, views or wide offsets; times in microseconds, UTC."""
     types = pa.types
     if types.is_dictionary(kind) or types.is_run_end_encoded(kind):
         return plain(kind.value_type)
-    if types.is_large_string(kind) or types.is_string_view(kind):
-        return pa.string()
-    if types.is_large_binary(kind) or types.is_binary_view(kind):
-        return pa.binary()
+    if types.is_nested(kind):
+        return _plain_nested(kind)
     if types.is_timestamp(kind):
         return pa.timestamp("us", "UTC" if kind.tz else None)
-    if types.is_list(kind) or types.is_large_list(kind):
-        return pa.list_(plain(kind.value_type))
-    if types.is_map(kind):
-        return pa.map_(plain(kind.key_type), plain(kind.item_type))
-    if types.is_struct(kind):
-        return pa.struct([pa.field(field.name, plain(field.type)) for field in kind])
-    return pa.date32() if types.is_date64(kind) else kind
+    layouts = {
+        pa.large_string(): pa.string(),
+        pa.string_view(): pa.string(),
+        pa.large_binary(): pa.binary(),
+        pa.binary_view(): pa.binary(),
+        pa.date64(): pa.date32(),
+    }
+    return layouts.get(kind, kind)
 
 
 def declared_types(columns: Mapping[str, str]) -> dict[str, pa.DataType]:
@@ -56,36 +72,41 @@ def declared_types(columns: Mapping[str, str]) -> dict[str, pa.DataType]:
     return {name: _type_named(name, text) for name, text in columns.items()}
 
 
+def _plain_nested(kind: pa.DataType) -> pa.DataType:
+    if pa.types.is_map(kind):
+        return pa.map_(plain(kind.key_type), plain(kind.item_type))
+    if pa.types.is_struct(kind):
+        return pa.struct([(field.name, plain(field.type)) for field in kind])
+    return pa.list_(plain(kind.value_type))
+
+
 def _type_named(name: str, text: str) -> pa.DataType:
     if found := re.fullmatch(r"decimal\((\d+), *(\d+)\)", text):
         return pa.decimal128(int(found[1]), int(found[2]))
+    known = {"timestamp": pa.timestamp("us"), "timestamptz": INSTANT, "date": pa.date32()}
     try:
-        return INSTANT if text == "timestamp" else pa.type_for_alias(text)
+        return known[text] if text in known else pa.type_for_alias(text)
     except ValueError as unknown:
         raise Misuse(
-            f"`source.columns.{name}` names the unknown type {text}; use string, int64, uint64, double, bool, date32, timestamp or decimal(p,s)."
+            f"`source.columns.{name}`: there is no type {text}; use string, int64, uint64, double, bool, "
+            "date, timestamp, timestamptz or decimal(p,s)."
         ) from unknown
 
 
-def _checked(file: str, schema: pa.Schema, time: TimeField) -> None:
-    if twice := [name for name in schema.names if schema.names.count(name) > 1]:
-        raise BadData(f"{file} has the column {twice[0]} twice: rename one of them.")
-    if time.name not in schema.names:
-        near = get_close_matches(time.name, schema.names, 1, 0) or ["none"]
-        raise BadData(f"{file} has no column {time.name}; the nearest is {near[0]}. Correct `source.time_field`.")
-    time.require(schema.field(time.name).type, file)
-
-
-def _wider(name: str, one: tuple[str, pa.DataType], other: tuple[str, pa.DataType]) -> tuple[str, pa.DataType]:
+def _wider(
+    name: str, one: tuple[str, pa.DataType], other: tuple[str, pa.DataType]
+) -> tuple[str, pa.DataType]:
     if one[1] == other[1]:
         return one
     try:
         both = [pa.schema([(name, kind)]) for _, kind in (one, other)]
-        return one[0] if one[1] != pa.null() else other[0], pa.unify_schemas(both, promote_options="permissive").field(0).type
+        kind = pa.unify_schemas(both, promote_options="permissive").field(0).type
     except (pa.ArrowTypeError, pa.ArrowInvalid) as apart:
         raise BadData(
-            f"Column {name} is {one[1]} in {one[0]} and {other[1]} in {other[0]}: make them the same type, or read the files as two sources."
+            f"Column {name} is {one[1]} in {one[0]} and {other[1]} in {other[0]}: write them alike, "
+            f"or declare `source.columns.{name}`."
         ) from apart
+    return (other if pa.types.is_null(one[1]) else one)[0], kind
 
 
 def _column(batch: pa.RecordBatch, field: pa.Field, file: str) -> pa.Array:
@@ -96,10 +117,16 @@ def _column(batch: pa.RecordBatch, field: pa.Field, file: str) -> pa.Array:
     try:
         return column if column.type == field.type else _cast(column, field.type)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as refused:
-        raise BadData(f"Column {field.name} of {file} does not fit {field.type}: {str(refused).partition(chr(10))[0]}.") from refused
+        why = str(refused).partition("\n")[0].rstrip(".")
+        raise BadData(
+            f"Column {field.name} of {file} does not fit {field.type}: {why}. Correct the file, or declare "
+            f"`source.columns.{field.name}`."
+        ) from refused
 
 
 def _cast(column: pa.Array, kind: pa.DataType) -> pa.Array:
-    if pa.types.is_timestamp(column.type) and column.type.unit == "ns":
-        column = pc.floor_temporal(column, unit="microsecond")
+    if pa.types.is_timestamp(column.type) and pa.types.is_timestamp(kind):
+        return floored(column).cast(kind)
+    if pa.types.is_nested(kind):
+        return pc.cast(column, options=pc.CastOptions(kind, allow_time_truncate=True))
     return column.cast(kind)

@@ -1,33 +1,38 @@
-"""Text files as streams: opened, unpacked, and their faults told by file and line."""
+"""Text files as streams: opened, unpacked, and their faults told by file."""
 
 import gzip
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import BinaryIO, cast
 
-from implementations.reading.folders import File
-from pipeline_framework.errors import BadData, Unavailable
+from implementations.reading.folders import File, vanished
+from pipeline_framework.errors import BadData
 
 
 @contextmanager
 def opened(file: File) -> Iterator[BinaryIO]:
     """The file's bytes, unpacked when its name ends in .gz."""
+    packed = file.path.lower().endswith(".gz")
     try:
-        with gzip.open(file.path) if file.path.lower().endswith(".gz") else open(file.path, "rb") as stream:
+        with gzip.open(file.path) if packed else Path(file.path).open("rb") as stream:
             yield cast(BinaryIO, stream)
     except FileNotFoundError as gone:
-        raise Unavailable(f"{file.path} vanished while it was read; the window is read again.") from gone
-    except (gzip.BadGzipFile, EOFError, OSError) as refused:
-        raise BadData(f"{file.path} cannot be read to its end: {refused}. Write it again.") from refused
+        raise vanished(file.path) from gone
+    except (EOFError, OSError, zlib.error) as refused:
+        file.unchanged()
+        raise BadData(f"{file.path} cannot be read to its end ({refused}): write it again.") from refused
 
 
 def whole_lines(stream: BinaryIO, size: int) -> Iterator[bytes]:
-    """Blocks of about `size` bytes that end at a line's end; memory is bounded by block and longest line."""
-    rest = b""
+    """Blocks of about `size` bytes that end where a line ends; a longer line is one block."""
+    rest: list[bytes] = []
     while block := stream.read(size):
-        head, newline, tail = (rest + block).rpartition(b"\n")
+        head, newline, tail = block.rpartition(b"\n")
         if newline:
-            yield head + newline
-        rest = tail
-    if rest:
-        yield rest + b"\n"
+            yield b"".join([*rest, head, newline])
+            rest = []
+        rest.append(tail)
+    if last := b"".join(rest):
+        yield last + b"\n"

@@ -2,14 +2,15 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, fields, replace
 from hashlib import sha256
-from typing import Any
 
 from pipeline_framework.errors import StageLost
 from pipeline_framework.interfaces import Lock, Manifest, Reading, StagedFile
 
 NAME = "manifest.json"
+# Known only once the text is written, so not in it.
+_OUTSIDE = ("address", "digest")
 
 
 def manifest_of(lock: Lock, reading: Reading, files: Sequence[StagedFile], host: str) -> Manifest:
@@ -27,27 +28,25 @@ def manifest_of(lock: Lock, reading: Reading, files: Sequence[StagedFile], host:
 
 
 def text_of(manifest: Manifest, lock: Lock) -> bytes:
-    """JSON, with the window it belongs to for whoever reads the folder by eye."""
-    facts: dict[str, Any] = {"pipeline_id": lock.pipeline_id, "mapping_name": lock.mapping_name}
-    facts |= {"window": str(lock.window), "owner": lock.owner} | asdict(manifest)
-    del facts["address"], facts["digest"]
-    return json.dumps(facts, indent=1).encode()
+    """JSON, which also says whose window it is for whoever opens the folder."""
+    whose = {"pipeline_id": lock.pipeline_id, "mapping_name": lock.mapping_name, "owner": lock.owner}
+    facts = whose | {"window": str(lock.window)} | asdict(manifest)
+    return json.dumps({name: fact for name, fact in facts.items() if name not in _OUTSIDE}, indent=1).encode()
 
 
 def addressed(manifest: Manifest, text: bytes, address: str) -> Manifest:
-    """The manifest with its address and the digest of its text (SHA-256, hexadecimal)."""
+    """The manifest with its address and the SHA-256 of its text."""
     return replace(manifest, address=address, digest=sha256(text).hexdigest())
 
 
-def believed(text: bytes, address: str, digest: str) -> Manifest:
-    """The manifest in `text`, if it is the one the marker means.
-
-    Raises `StageLost` when the text is not what the digest was taken of.
-    """
-    if sha256(text).hexdigest() != digest:
-        raise StageLost(f"The manifest {address} is not the one that the control table names; the window is staged again.")
-    facts = json.loads(text)
-    files = tuple(StagedFile(**file) for file in facts.pop("files"))
-    for extra in ("pipeline_id", "mapping_name", "window", "owner"):
-        del facts[extra]
-    return Manifest(address=address, digest=digest, files=files, **facts)
+def believed(text: bytes, lock: Lock) -> Manifest:
+    """The manifest in `text`; raises `StageLost` unless it is the one that the marker in `lock` means."""
+    marked = {name: lock.columns.get(name) for name in ("manifest_address", "manifest_digest", "stage_epoch")}
+    facts = json.loads(text) if sha256(text).hexdigest() == marked["manifest_digest"] else {}
+    if not facts or marked["stage_epoch"] not in {None, facts["epoch"]}:
+        raise StageLost(
+            f"The manifest {marked['manifest_address']} is not the marked one; the window is staged again."
+        )
+    known = {field.name: facts[field.name] for field in fields(Manifest) if field.name in facts}
+    known["files"] = tuple(StagedFile(**file) for file in facts["files"])
+    return Manifest(**known | {"address": marked["manifest_address"], "digest": marked["manifest_digest"]})

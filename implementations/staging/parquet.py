@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 
 from pipeline_framework.errors import BadData
 
-# DuckDB reads and writes in groups of 122,880 rows; the byte bound holds for wide rows.
+# A group ends at whichever comes first: DuckDB works in groups of 122,880 rows, bytes bound wide rows.
 GROUP_ROWS = 122_880
 GROUP_BYTES = 16 * 1024**2
 SAMPLE_ROWS = 10_000
@@ -16,14 +16,14 @@ SAMPLE_ROWS = 10_000
 
 @dataclass(slots=True)
 class Chunks:
-    """A file that keeps what is written as it comes, without the copy a growing buffer makes."""
+    """A file in memory that keeps its pieces as they come, without the copies of a growing buffer."""
 
     pieces: list[bytes] = field(default_factory=list)
     size: int = 0
     closed: bool = False
 
     def write(self, data: bytes) -> int:
-        """Keep a piece; bytes."""
+        """Keep a piece; answers its bytes."""
         self.pieces.append(bytes(data))
         self.size += len(data)
         return len(data)
@@ -51,31 +51,31 @@ class Part:
 def parts(batches: Iterable[pa.RecordBatch], schema: pa.Schema, part_bytes: int) -> Iterator[Part]:
     """Parquet files of about `part_bytes` bytes; for zero rows one file that carries the schema.
 
-    zstd level 1, and a dictionary on columns of few values only: 1.4 times faster than the default
-    and 14 % smaller (docs/performance.md). Raises `BadData` for a type that Parquet cannot hold.
+    zstd level 1, and a dictionary on columns of few values only (measured in docs/performance.md).
+    Raises `BadData` for a type that Parquet cannot hold.
     """
-    data, rows, writer = Chunks(), 0, None
-    for group in _groups(batches, schema):
-        writer = writer or _writer(data, group)
-        writer.write_table(group, row_group_size=GROUP_ROWS)
-        rows += group.num_rows
-        if data.size >= part_bytes:
-            writer.close()
-            yield Part(data, rows)
-            data, rows, writer = Chunks(), 0, None
-    if writer:
-        writer.close()
-        yield Part(data, rows)
+    groups = _groups(batches, schema)
+    for first in groups:
+        yield _part(first, groups, part_bytes)
+        # Arrow keeps freed memory for itself, which a load in the same process would come on top of.
+        pa.default_memory_pool().release_unused()
 
 
 def few_values(table: pa.Table) -> list[str]:
-    """Columns in whose first rows a value repeats ten times on average: worth a dictionary."""
+    """Columns in whose first rows a value comes ten times on average: worth a dictionary."""
     sample = table.slice(0, SAMPLE_ROWS)
-    return [name for name in _countable(table.schema) if len(sample[name].unique()) * 10 <= len(sample)]
+    flat = [field.name for field in table.schema if not pa.types.is_nested(field.type)]
+    return [name for name in flat if len(sample[name].unique()) * 10 <= len(sample)]
 
 
-def _countable(schema: pa.Schema) -> list[str]:
-    return [field.name for field in schema if not pa.types.is_nested(field.type) and not pa.types.is_null(field.type)]
+def _part(first: pa.Table, others: Iterator[pa.Table], part_bytes: int) -> Part:
+    data, rows = Chunks(), first.num_rows
+    with _writer(data, first) as writer:
+        writer.write_table(first, GROUP_ROWS)
+        while data.size < part_bytes and (group := next(others, None)) is not None:
+            writer.write_table(group, GROUP_ROWS)
+            rows += group.num_rows
+    return Part(data, rows)
 
 
 def _writer(data: Chunks, first: pa.Table) -> pq.ParquetWriter:
@@ -85,10 +85,10 @@ def _writer(data: Chunks, first: pa.Table) -> pq.ParquetWriter:
             first.schema,
             compression="zstd",
             compression_level=1,
-            use_dictionary=few_values(first) or False,
+            use_dictionary=few_values(first),
         )
     except (pa.ArrowNotImplementedError, pa.ArrowInvalid) as refused:
-        raise BadData(f"The stage's Parquet cannot hold these columns: {refused}; leave that column out or cast it.") from refused
+        raise BadData(f"Parquet cannot hold these columns: {refused}; cast or drop them.") from refused
 
 
 def _groups(batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> Iterator[pa.Table]:

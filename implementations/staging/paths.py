@@ -33,4 +33,6 @@ def _stamp(moment: datetime) -> str:
 
 def _safe(name: str) -> str:
     # Escaped with `=XX`, as `%`, `*` and `[` mean something to object stores and to SQL readers of globs.
-    return re.sub(r"[^A-Za-z0-9_.-]", lambda found: "".join(f"={byte:02X}" for byte in found[0].encode()), name)
+    return re.sub(
+        r"[^A-Za-z0-9_.-]", lambda found: "".join(f"={byte:02X}" for byte in found[0].encode()), name
+    )
