@@ -30,7 +30,9 @@ def init(
     written = scaffold(folder, pipeline_id=pipeline_id, source=source, stage=stage, target=target)
     for path in written:
         output.say(f"wrote {path}")
-    output.say(f"next: edit {written[0]}, then pipeline check --config {written[0]}")
+    output.say("next: edit the keys of source, stage and target, then")
+    for step in written.next_steps:
+        output.say(f"  {step}")
 
 
 def migrate(
