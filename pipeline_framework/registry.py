@@ -7,7 +7,7 @@ A connector's `type` is the name of an entry point of `pipeline_framework.source
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields, is_dataclass
-from importlib.metadata import EntryPoint, PackageNotFoundError, distribution, entry_points, requires
+from importlib.metadata import EntryPoint, PackageNotFoundError, distribution, entry_points
 from inspect import isfunction
 from types import ModuleType
 from typing import Any, Literal, overload
@@ -58,6 +58,9 @@ def _filled_in(found: type, values: Mapping[str, Any], config: FinalConfig, key:
         raise config.all_misuse(translation.mistakes(error, prefix=key)) from None
     except Misuse as error:
         raise config.misuse(key, str(error)) from None
+    except Exception as error:
+        problem = f"{found.__qualname__} failed with {type(error).__name__}: {error}. Repair the connector."
+        raise config.misuse(key, problem) from error
 
 
 def known_types(kind: Kind) -> dict[str, EntryPoint]:
@@ -150,7 +153,7 @@ def _imported(name: str, config: FinalConfig, key: Key) -> ModuleType:
                 f"There is no module '{name}' on sys.path or in {config.folder}. Check its name and place."
             )
             raise config.misuse(key, problem) from None
-        raise config.misuse(key, _install(absent, f"'{name}' needs the package '{absent}'")) from error
+        raise config.misuse(key, _install(PACKAGE, absent, f"'{name}'")) from error
     except (Exception, SystemExit) as error:
         problem = f"Importing '{name}' failed with {type(error).__name__}: {error}. Repair the module."
         raise config.misuse(key, problem) from error
@@ -158,27 +161,26 @@ def _imported(name: str, config: FinalConfig, key: Key) -> ModuleType:
 
 def _require(point: EntryPoint, config: FinalConfig, key: Key) -> None:
     """The extras that an entry point declares must be installed: `duckdb = "module:Class [duckdb]"`."""
-    for extra in point.extras:
-        for package in (name for name, of in _optional() if of == extra):
-            try:
-                distribution(package)
-            except PackageNotFoundError:
-                raise config.misuse(
-                    key, _install(package, f"Type '{point.name}' needs the package '{package}'")
-                ) from None
+    owner = point.dist.name if point.dist else PACKAGE
+    for package in (name for name, extra in _optional(owner) if extra in point.extras):
+        try:
+            distribution(package)
+        except PackageNotFoundError:
+            raise config.misuse(key, _install(owner, package, f"Type '{point.name}'")) from None
 
 
-def _install(package: str, sentence: str) -> str:
-    extra = next(
-        (of for name, of in _optional() if name.replace("_", "-").startswith(package.replace("_", "-"))), None
-    )
-    wanted = f"{PACKAGE}[{extra}]" if extra else package
-    return f"{sentence}, which is not installed. Run: pip install '{wanted}'."
+def _install(owner: str, package: str, who: str) -> str:
+    plain = package.replace("_", "-")
+    everything = list(_optional(owner))
+    extras = [extra for name, extra in everything if f"{name}-".startswith(f"{plain}-")]
+    extra = min(extras, key=[extra for _, extra in everything].count, default=None)  # the narrowest
+    wanted = f"{owner}[{extra}]" if extra else package
+    return f"{who} needs the package '{package}', which is not installed. Run: pip install '{wanted}'."
 
 
-def _optional() -> Iterator[tuple[str, str]]:
-    """Optional packages of this project, with the extra that installs each."""
-    for requirement in requires(PACKAGE) or ():
+def _optional(owner: str) -> Iterator[tuple[str, str]]:
+    """Optional packages of a distribution, with the extra that installs each."""
+    for requirement in distribution(owner).requires or ():
         match = re.match(r"([\w.-]+).*extra == ['\"]([\w-]+)['\"]", requirement)
         if match:
-            yield match[1], match[2]
+            yield match[1].replace("_", "-"), match[2]

@@ -110,7 +110,7 @@ class Keys(Strict):
     end: Annotated[Time | None, AfterValidator(rules.after_start)] = Field(
         None,
         description="No window ends later; read like `start`. Left out: no end.",
-        examples=["2014-01-01"],
+        examples=["2099-12-31"],
     )
     stale_threshold_hours: Seconds = Field(
         2,

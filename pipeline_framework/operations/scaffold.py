@@ -13,7 +13,7 @@ from pathlib import Path
 from textwrap import wrap
 from typing import Any, NamedTuple, get_origin, get_type_hints
 
-from pydantic import SecretStr
+from pydantic import SecretStr, ValidationError
 from pydantic.fields import FieldInfo
 
 from pipeline_framework import registry
@@ -21,7 +21,8 @@ from pipeline_framework.config import FinalConfig
 from pipeline_framework.config.final import DEFAULT_URL
 from pipeline_framework.config.mistakes import Places
 from pipeline_framework.config.models import Keys
-from pipeline_framework.config.rules import PARTS, name
+from pipeline_framework.config.rules import PARTS
+from pipeline_framework.config.translation import mistakes
 from pipeline_framework.config.yaml_text import written as in_yaml
 from pipeline_framework.errors import Misuse
 from pipeline_framework.interfaces import InputPath, StatePath
@@ -65,7 +66,6 @@ def scaffold(folder: Path, *, pipeline_id: str, source: str, stage: str, target:
     Raises `Misuse` for a system that is not installed, a file that exists already (nothing is
     overwritten) or a folder that cannot be written.
     """
-    _check_name(pipeline_id)
     types = dict(zip(PARTS, (source, stage, target), strict=True))
     dag = f"{re.sub(r'[^A-Za-z0-9_]', '_', pipeline_id)}_dag.py"
     written = Written(folder / "pipeline.yml", folder / dag)
@@ -85,7 +85,7 @@ def pipeline_text(pipeline_id: str, types: Mapping[str, str], file: Path) -> str
         "start": f"{datetime.now(UTC):%Y}-01-01",
         "control": {"url": DEFAULT_URL},
     }
-    config = FinalConfig.of({**first, **parts}, file, Places("pipeline init"))
+    config = _config({**first, **parts}, file)
     chapters = [
         HEAD.format(**types),
         *_chosen(first),
@@ -95,11 +95,12 @@ def pipeline_text(pipeline_id: str, types: Mapping[str, str], file: Path) -> str
     return "\n".join(chapters)
 
 
-def _check_name(pipeline_id: str) -> None:
+def _config(values: Mapping[str, Any], file: Path) -> FinalConfig:
+    places = Places("pipeline init")
     try:
-        name(pipeline_id)
-    except ValueError as error:
-        raise Misuse(f"--pipeline-id {pipeline_id!r}: {error}") from None
+        return FinalConfig.of(values, file, places)
+    except ValidationError as error:
+        raise places.misuse(mistakes(error)) from None
 
 
 def _write(folder: Path, texts: Mapping[Path, str]) -> None:
@@ -174,7 +175,9 @@ def _sample(kind: str, config: FinalConfig, field: Field[Any], hint: Any) -> Any
         return example
     if field.default_factory is not MISSING:
         return field.default_factory()
-    return field.default if field.default is not MISSING else _invented(kind, config, field.name, hint)
+    if field.default is MISSING:
+        return _invented(kind, config, field.name, hint)
+    return "" if isinstance(field.default, SecretStr) else field.default
 
 
 def _metadata(hint: Any) -> list[FieldInfo]:
