@@ -15,10 +15,9 @@ def cleanup(pipeline: Pipeline) -> list[Record]:
 
 def released(pipeline: Pipeline) -> list[Record]:
     """Let go of every window that this run still holds."""
-    return [
-        pipeline.moved(record)
-        for record in rescue.release_run(pipeline.database, pipeline.key, pipeline.holder)
-    ]
+    backoff = pipeline.config.backoff_seconds
+    released = rescue.release_run(pipeline.database, pipeline.key, pipeline.holder, backoff_seconds=backoff)
+    return [pipeline.moved(record) for record in released]
 
 
 def rescued(pipeline: Pipeline) -> list[Record]:
