@@ -1,0 +1,326 @@
+"""Every move in random order, by several runs, against both databases and a model in plain Python."""
+
+import secrets
+from collections import defaultdict
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import hypothesis.strategies as st
+import pytest
+from hypothesis import settings
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
+
+from pipeline_framework.control_table import (
+    Database,
+    Holder,
+    PipelineKey,
+    Record,
+    claims,
+    decisions,
+    new_windows,
+    rescue,
+)
+from pipeline_framework.control_table.database.values import python_row
+from pipeline_framework.control_table.states import MOVES
+from pipeline_framework.errors import LockConflict, LockLost, Misuse
+from pipeline_framework.interfaces import Lock
+from pipeline_framework.windows import Window
+from tests.integration.control_table.comparison import expected, seen
+from tests.integration.control_table.model import (
+    TEMPORARY,
+    How,
+    Lost,
+    Model,
+    Refused,
+    Row,
+    Taken,
+    Who,
+    temporary,
+)
+from tests.integration.control_table.owners import AHEAD, OWNERS, hows, living, seconds
+from tests.integration.control_table.stories import FIRST, HOUR, HOURLY, hour, new
+from tests.services.control import age_leases, by_hand
+
+WINDOWS = 5
+RUNS = [
+    Who("dag", "run 1", 0),
+    Who("dag", "run 1", 1),
+    Who("dag", "run 2", 0),
+    Who("other dag", "run 1", 0),
+    Who("dag", TEMPORARY + "1", 0),
+    Who("dag", TEMPORARY + "2", 0),
+]
+ROWS = "SELECT * FROM pipeline_records WHERE pipeline_id = :id ORDER BY window_start_time"
+EVENTS = (
+    "SELECT record_id, move_name FROM pipeline_record_events WHERE record_id IN"
+    " (SELECT id FROM pipeline_records WHERE pipeline_id = :id) ORDER BY id"
+)
+
+runs, hours = st.sampled_from(RUNS), st.integers(0, WINDOWS)
+early, late = st.sampled_from([0, 0, 0, 1, 2]), st.sampled_from([WINDOWS, WINDOWS, WINDOWS, 3, 1])
+
+Action = tuple[Callable[..., None], int, tuple[str, ...], st.SearchStrategy[dict[str, Any]]]
+ACTIONS: list[Action] = []
+
+
+def action(weight: int, *states: str, **drawn: st.SearchStrategy[Any]) -> Callable[..., Callable[..., None]]:
+    """Something that may happen when a window is in one of `states`; without states at any time."""
+
+    def noted(method: Callable[..., None]) -> Callable[..., None]:
+        ACTIONS.append((method, weight, states, st.fixed_dictionaries(drawn)))
+        return method
+
+    return noted
+
+
+def holder(who: Who) -> Holder:
+    return Holder(who.dag, who.run, who.slot, who.owner, AHEAD)
+
+
+class ControlTable(RuleBasedStateMachine):
+    """Each action makes a move on the database and on the model, and expects the same of both.
+
+    One rule draws the action: rules of their own would be switched off by Hypothesis in half of the runs, and
+    a window gets nowhere without claims.
+    """
+
+    database: Database
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.key = PipelineKey(f"machine_{secrets.token_hex(6)}")
+        self.model = Model()
+        self.locks: list[Lock] = []  # all that were ever given out, most of them stale
+        self.ids: dict[int, int] = {}  # hour → id
+        self.add(WINDOWS - 2, 2)
+        self.database_is_as_the_model_says()
+
+    @rule(data=st.data())
+    def something_happens(self, data: st.DataObject) -> None:
+        there = {row.status for row in self.model.rows}
+        possible = [each for each in ACTIONS if not each[2] or there & {*each[2]} for _ in range(each[1])]
+        method, _, _, drawn = data.draw(st.sampled_from(possible))
+        method(self, **data.draw(drawn))
+
+    @action(1, count=hours, max_attempts=st.integers(1, 3))
+    def add(self, count: int, max_attempts: int) -> None:
+        rows = [new(hour(number), max_attempts=max_attempts) for number in range(count)]
+        added = new_windows.add(self.database, self.key, HOURLY, rows)
+        assert added == self.model.add(count, max_attempts)
+
+    @action(1, number=hours, halves=st.sampled_from([0.5, 1.5]))
+    def add_across(self, number: int, halves: float) -> None:
+        """A window that crosses others is refused whenever one is in the way."""
+        start, end = number + 0.25, number + 0.25 + halves
+        crossing = new(Window(FIRST + start * HOUR, FIRST + end * HOUR))
+        if any(row.number < end and row.number + 1 > start for row in self.model.rows):
+            with pytest.raises(Misuse, match="overlaps"):
+                new_windows.add(self.database, self.key, HOURLY, [crossing])
+
+    @action(5, "PENDING", who=runs, since=early, until=late, alive=living, newest=st.booleans())
+    def claim(self, who: Who, since: int, until: int, alive: bool, newest: bool) -> None:
+        ready = self.model.ready(since, until)
+        move, first = ("claim_newest", -1) if newest else ("claim_oldest", 0)
+        watermark, since_time = FIRST + until * HOUR, FIRST + since * HOUR
+        take = partial(getattr(claims, move), watermark=watermark, since=since_time)
+        self._take(take, move, ready[first] if ready else None, who, alive)
+
+    @action(2, "PENDING", who=runs, number=hours, alive=living)
+    def claim_window(self, who: Who, number: int, alive: bool) -> None:
+        row = next((row for row in self.model.rows if row.number == number and row.status == "PENDING"), None)
+        take = partial(claims.claim_window, window_start=hour(number).start)
+        self._take(take, "claim_window", row, who, alive)
+
+    @action(3, "IN_PROGRESS", who=runs, alive=living)
+    def resume(self, who: Who, alive: bool) -> None:
+        self._take(claims.resume, "resume", self.model.held_by(who), who, alive)
+
+    @action(2, "IN_PROGRESS", who=st.sampled_from(RUNS[-2:]), alive=living)
+    def adopt(self, who: Who, alive: bool) -> None:
+        """The newest temporary lock at rest; only the database knows which is the newest."""
+        resting = {
+            self.ids[row.number]: row
+            for row in self.model.rows
+            if row.held and row.who and temporary(row) and (not row.at_work or not row.alive)
+            if (row.who.dag, row.who.slot) == (who.dag, who.slot)
+        }
+        newest = max(
+            ((row.pipeline_locked_at, row.id) for row in self._rows() if row.id in resting), default=None
+        )
+        self._take(
+            claims.adopt_temporary, "adopt_temporary", resting[newest[1]] if newest else None, who, alive
+        )
+
+    def _take(
+        self, take: Callable[..., Record | None], move: str, row: Row | None, who: Who, alive: bool
+    ) -> None:
+        """A run asks for a window: it gets the same one as in the model, none, or the same refusal."""
+        ask = partial(take, self.database, self.key, holder(who), lease_seconds=seconds(alive))
+        if row is None:
+            assert ask() is None
+            return
+        try:
+            self.model.take(move, row, who, alive=alive)
+        except Taken:
+            with pytest.raises(LockConflict):
+                ask()
+            return
+        record = ask()
+        assert record is not None
+        assert record.window == hour(row.number)
+        self.locks.append(record.lock())
+        self._note([record])
+
+    @action(9, move=st.sampled_from([*OWNERS, "begin", "begin", "fail"]), how=hows, pick=st.data())
+    def own(self, move: str, how: How, pick: st.DataObject) -> None:
+        """An owner moves; its lock may be long lost."""
+        if not self.locks:
+            return
+        living_locks = self._living_locks() or self.locks
+        lock = pick.draw(
+            st.sampled_from(living_locks) | st.sampled_from(living_locks) | st.sampled_from(self.locks)
+        )
+        number = next(number for number, record_id in self.ids.items() if record_id == lock.record_id)
+        try:
+            getattr(self.model, move)(self.model.owned(number, lock.epoch), how)
+        except Lost:
+            with pytest.raises(LockLost):
+                OWNERS[move](self.database, lock, how)
+        except Refused as broken:
+            with pytest.raises(Misuse, match=f"pipeline_records_{broken}"):
+                OWNERS[move](self.database, lock, how)
+        else:
+            OWNERS[move](self.database, lock, how)
+
+    @action(6, "IN_PROGRESS", pick=st.data())
+    def work(self, pick: st.DataObject) -> None:
+        """The way a run goes, so that windows get far: begin and finish what comes next."""
+        lock = pick.draw(st.sampled_from(self._living_locks()))
+        row = next(row for row in self.model.rows if self.ids[row.number] == lock.record_id)
+        if row.at_work or row.marker == "STAGE_TO_TARGET":
+            return
+        how = How("STAGE_TO_TARGET" if row.marker else "SOURCE_TO_STAGE", True, False, "", 3)
+        OWNERS["begin"](self.database, lock, how)
+        OWNERS["finish"](self.database, lock, how)
+        self.model.finish(self.model.begin(row, how), how)
+
+    def _living_locks(self) -> list[Lock]:
+        held = {self.ids[row.number]: row.epoch for row in self.model.rows if row.held}
+        return [lock for lock in self.locks if held.get(lock.record_id) == lock.epoch]
+
+    @action(2, "IN_PROGRESS")
+    def leases_run_out(self) -> None:
+        """Time passes; leases leave no event."""
+        age_leases(self.database, self.key)
+        for row in self.model.rows:
+            row.alive = False
+
+    @action(2, "PENDING")
+    def waits_are_over(self) -> None:
+        """Somebody shortens the waits by hand, and is seen."""
+        sql = "UPDATE pipeline_records SET not_before = '2001-01-01T00:00:00.000000Z' WHERE id = :id"
+        waiting = [row.id for row in self._rows() if row.not_before and row.not_before.year > 2001]
+        for record_id in waiting:
+            by_hand(self.database, sql, id=record_id)
+        for row in self.model.rows:
+            row.waits = False
+            row.events += ("by_hand",) * (self.ids[row.number] in waiting)
+
+    @action(3, "IN_PROGRESS", waits=st.booleans())
+    def rescue(self, waits: bool) -> None:
+        back = rescue.rescue(self.database, self.key, backoff_seconds=AHEAD * waits)
+        stale = [row for row in self.model.rows if row.held and not row.alive]
+        self._taken_away(back, stale, "rescue", "rescue", waits)
+
+    @action(2, "IN_PROGRESS", who=runs, waits=st.booleans())
+    def release_run(self, who: Who, waits: bool) -> None:
+        freed = rescue.release_run(self.database, self.key, holder(who), backoff_seconds=AHEAD * waits)
+        held = [row for row in self.model.rows if row.held and row.who]
+        of_run = [row for row in held if row.who and (row.who.dag, row.who.run) == (who.dag, who.run)]
+        self._taken_away(freed, of_run, "release_run", who.owner, waits)
+
+    def _taken_away(self, records: list[Record], rows: list[Row], move: str, actor: str, waits: bool) -> None:
+        assert {record.id for record in records} == {self.ids[row.number] for row in rows}
+        for row in rows:
+            self.model.taken_away(row, move, actor, waits=waits)
+        self._note(records)
+
+    @action(2, "COMPLETED", "FAILED", "PENDING", first=hours, length=st.integers(1, 3), force=st.booleans())
+    def reopen(self, first: int, length: int, force: bool) -> None:
+        states = {"COMPLETED", "FAILED"} | ({"PENDING"} if force else set())
+        rows = [row for row in self._touched(first, length) if row.status in states]
+        decide, move = partial(decisions.reopen, force=force), "force_reopen" if force else "reopen"
+        self._decide(decide, first, length, rows, lambda row: self.model.reopen(row, move, "why"))
+
+    @action(2, "FAILED", "PENDING", first=hours, length=st.integers(1, 3))
+    def retry(self, first: int, length: int) -> None:
+        waiting = {record.id for record in self._rows() if record.not_before}
+        touched = self._touched(first, length)
+        rows = [row for row in touched if row.status == "FAILED" or self.ids[row.number] in waiting]
+        self._decide(decisions.retry, first, length, rows, self.model.retry)
+
+    def _touched(self, first: int, length: int) -> list[Row]:
+        return [row for row in self.model.rows if first <= row.number <= first + length]
+
+    def _decide(
+        self,
+        decide: Callable[..., list[Record]],
+        first: int,
+        length: int,
+        rows: list[Row],
+        move: Callable[[Row], Row],
+    ) -> None:
+        """A decision on half a window more than `length` of them: it takes every window that overlaps."""
+        start, end = FIRST + (first + 0.5) * HOUR, FIRST + (first + 0.5 + length) * HOUR
+        moved = decide(self.database, self.key, first=start, last=end, actor="ann", reason="why")
+        assert [record.id for record in moved] == [self.ids[row.number] for row in rows]
+        for row in rows:
+            move(row)
+
+    @action(2, "IN_PROGRESS", pick=st.data(), only_stale=st.booleans())
+    def clear_lock(self, pick: st.DataObject, only_stale: bool) -> None:
+        row = pick.draw(st.sampled_from([row for row in self.model.rows if row.held] + self.model.rows[:1]))
+        clear = partial(decisions.clear_lock, self.database, self.ids[row.number], actor="ann", reason="why")
+        if row.held and not (only_stale and row.alive):
+            self.model.clear_lock(row, "clear_stale_lock" if only_stale else "clear_lock")
+            self._note([clear(only_stale=only_stale)])
+        else:
+            with pytest.raises(Misuse):
+                clear(only_stale=only_stale)
+
+    def _note(self, records: list[Record]) -> None:
+        """Epochs are the database's to choose; the model learns them, and that they only grow."""
+        by_id = {self.ids[row.number]: row for row in self.model.rows}
+        for record in records:
+            assert record.lock_epoch > by_id[record.id].epoch
+            by_id[record.id].epoch = record.lock_epoch
+
+    def _rows(self) -> list[Record]:
+        return [Record.of(row) for row in self._ask(ROWS)]
+
+    def _ask(self, sql: str) -> list[dict[str, Any]]:
+        return [python_row(row.items()) for row in by_hand(self.database, sql, id=self.key.pipeline_id)]
+
+    @invariant()
+    def database_is_as_the_model_says(self) -> None:
+        now, records, traced = self.database.now(), self._rows(), defaultdict(list)
+        for event in self._ask(EVENTS):
+            traced[event["record_id"]].append(event["move_name"])
+        assert [record.window for record in records] == [hour(row.number) for row in self.model.rows]
+        self.ids = {row.number: record.id for row, record in zip(self.model.rows, records, strict=True)}
+        for row, record in zip(self.model.rows, records, strict=True):
+            assert seen(record, now) == expected(row)
+            assert tuple(traced[record.id]) == row.events
+            assert record.move_number == sum(move in MOVES for move in row.events)
+
+
+def test_moves_in_any_order_do_as_the_model_says(control: Database) -> None:
+    """Every column that matters, every event, and every refusal, after each of many random moves."""
+
+    class OnThisDatabase(ControlTable):
+        database = control
+
+    thorough = settings().max_examples > 100
+    examples = settings(max_examples=300 if thorough else 40, stateful_step_count=40, deadline=None)
+    run_state_machine_as_test(OnThisDatabase, settings=examples)
