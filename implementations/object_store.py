@@ -101,8 +101,8 @@ class LocalStage:
 
     def _absent(self, host: str, path: Path) -> PipelineError:
         here = socket.gethostname()
-        if host == here or self.shared:
-            return StageLost(f"The staged manifest {path} is gone; the window is staged again.")
+        if host in {here, ""} or self.shared:
+            return StageLost(f"There is no staged manifest at {path}; the window is staged again.")
         return StageElsewhere(
             f"The window is staged on host {host} in {path.parent}, which is not on this host, {here}: use a "
             "stage in object storage, or a folder that all hosts mount with `stage.shared: true`, or "

@@ -1,0 +1,23 @@
+"""Contract tests for connectors: inherit a class, give its fixture, and pytest proves the promises.
+
+    class TestMySource(SourceContract):
+        @pytest.fixture
+        def filled(self, tmp_path): ...
+
+Needs pytest; nothing of Airflow.
+"""
+
+import pytest
+
+# So that a broken promise is shown with its values.
+pytest.register_assert_rewrite(
+    "pipeline_framework.testing.source_contract",
+    "pipeline_framework.testing.stage_contract",
+    "pipeline_framework.testing.target_contract",
+)
+
+from pipeline_framework.testing.source_contract import SourceContract  # noqa: E402
+from pipeline_framework.testing.stage_contract import StageContract  # noqa: E402
+from pipeline_framework.testing.target_contract import TargetContract  # noqa: E402
+
+__all__ = ["SourceContract", "StageContract", "TargetContract"]

@@ -1,0 +1,52 @@
+"""The DuckDB target keeps the contract."""
+
+import os
+import signal
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import duckdb
+import pyarrow as pa
+import pytest
+
+from implementations.duckdb import DuckDBTarget, DuckDBWords
+from pipeline_framework.interfaces import Lock, Staged
+from pipeline_framework.testing.target_contract import TargetContract, processes
+from pipeline_framework.testing.truth import TIME_FIELD
+
+
+class TestDuckDB(TargetContract):
+    """A table of a file in a folder with a difficult name."""
+
+    @pytest.fixture
+    def target(self, tmp_path: Path) -> DuckDBTarget:
+        return DuckDBTarget(str(tmp_path / "it's [1]" / "w.duckdb"), 'fl"ights', TIME_FIELD, wait_seconds=60)
+
+    def rows(self, target: DuckDBTarget) -> pa.Table:  # type: ignore[override]
+        with duckdb.connect(target.path, read_only=True) as connection:
+            connection.execute("SET TimeZone = 'UTC'")
+            return connection.sql('FROM "fl""ights"').to_arrow_table()
+
+    def crash(self, target: DuckDBTarget, lock: Lock, staged: Staged, step: int) -> bool:  # type: ignore[override]
+        process = processes().Process(target=killed_at, args=(step, target, lock, staged))
+        process.start()
+        process.join()
+        assert process.exitcode in {0, -signal.SIGKILL}
+        return process.exitcode != 0
+
+
+def killed_at(step: int, target: DuckDBTarget, lock: Lock, staged: Staged) -> None:
+    """Load, and die in front of the statement of that number after BEGIN."""
+    run, seen = DuckDBWords.rows, 0
+
+    def counting(words: DuckDBWords, statement: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
+        nonlocal seen
+        if seen == step + 1:
+            os.kill(os.getpid(), signal.SIGKILL)
+        seen += 1
+        return run(words, statement, values)
+
+    with patch.object(DuckDBWords, "rows", counting):
+        target.load(lock, staged)
