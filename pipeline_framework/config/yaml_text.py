@@ -11,6 +11,8 @@ from collections.abc import Callable
 from typing import Any
 
 import yaml
+from yaml.composer import Composer
+from yaml.resolver import Resolver
 
 from pipeline_framework.config.mistakes import Key, Mistake
 from pipeline_framework.errors import Misuse
@@ -35,8 +37,22 @@ _NUMBERS = {
 _TEXT_ONLY = (f"{_TAG}timestamp", f"{_TAG}merge", f"{_TAG}value")
 
 
-class _Loader(yaml.SafeLoader):
-    """Composes nodes; nothing of PyYAML's construction is used."""
+# libyaml's events are ten times faster than Python's; its own nodes end the process on deep nesting.
+EVENTS: type[yaml.SafeLoader | yaml.CSafeLoader] = (
+    yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader
+)
+
+
+class _Loader(Composer, Resolver):
+    """Composes nodes of events; nothing of PyYAML's construction is used."""
+
+    def __init__(self, text: str) -> None:
+        Composer.__init__(self)
+        Resolver.__init__(self)
+        events = EVENTS(text)
+        self.check_event = events.check_event
+        self.peek_event = events.peek_event
+        self.get_event = events.get_event
 
 
 class _Dumper(yaml.SafeDumper):
@@ -52,11 +68,11 @@ _Dumper.yaml_implicit_resolvers = _Loader.yaml_implicit_resolvers = {
 def parse(text: str, name: str) -> tuple[Any, dict[Key, int], list[Mistake]]:
     """Values, lines of keys and duplicate keys of one YAML document; `Misuse` names file and line."""
     try:
-        root = yaml.compose(text, Loader=_Loader)
+        root = _Loader(text).get_single_node()
         reading = _Reading(name)
         return (None if root is None else reading.value(root, ())), reading.lines, reading.mistakes
     except yaml.YAMLError as error:
-        raise Misuse(f"{name}{_line(error, text)}: {_problem(error)}") from None
+        raise Misuse(f"{name}{_line(error, text)}: {_problem(error, text)}") from None
     except RecursionError:
         raise Misuse(f"{name} is nested too deeply, or an alias in it contains itself.") from None
 
@@ -122,12 +138,20 @@ def _line(error: yaml.YAMLError, text: str) -> str:
     return "" if position is None else f":{text.count(chr(10), 0, position) + 1}"
 
 
-def _problem(error: yaml.YAMLError) -> str:
+def _problem(error: yaml.YAMLError, text: str) -> str:
     if isinstance(error, yaml.reader.ReaderError):
         return "A control character stands in the file. Remove it."
     problem = str(getattr(error, "problem", None) or error)
-    if "'\\t'" in problem:
+    if _at_tab(error, text):
         return "A tab stands where YAML wants spaces. Indent with spaces."
     if "but found another document" in problem or "single document" in str(error):
         return "A second document (`---`) begins. Keep one pipeline per file."
     return f"Not valid YAML: {problem}. Check indentation, quotes and brackets around this line."
+
+
+def _at_tab(error: yaml.YAMLError, text: str) -> bool:
+    mark = getattr(error, "problem_mark", None)
+    lines = text.splitlines()
+    if mark is None or mark.line >= len(lines):
+        return False
+    return "\t" in lines[mark.line][: mark.column + 1]

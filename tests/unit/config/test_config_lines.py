@@ -3,10 +3,18 @@
 from collections.abc import Callable
 
 import pytest
+import yaml
 
 from pipeline_framework.config import json_text, toml_text, yaml_text
 from pipeline_framework.config.mistakes import Key
 from pipeline_framework.errors import Misuse
+
+
+@pytest.fixture(autouse=True, params=[yaml.SafeLoader, yaml.CSafeLoader], ids=["python", "libyaml"])
+def _parser(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Everything holds for both parsers of PyYAML, as an installation may have only one."""
+    monkeypatch.setattr(yaml_text, "EVENTS", request.param)
+
 
 YAML = "a: 1\n# comment\nb:\n  c: x\n  d:\n    - 1\n    - {e: 2}\n"
 JSON = '{\n "a": 1,\n "b": {"c": "{,:[",\n  "d": [1,\n   {"e": 2}]}}\n'
@@ -49,6 +57,7 @@ def test_a_key_written_twice_is_a_mistake(
 @pytest.mark.parametrize(
     ("text", "name", "line", "words"),
     [
+        ("a:\n\t- b\n", "p.yml", 2, "A tab stands"),
         ("a: 1\n\tb: 2\n", "p.yml", 2, "A tab stands where YAML wants spaces"),
         ("a: [1, 2\nb: 3\n", "p.yml", 2, "Not valid YAML"),
         ("a: 1\n---\nb: 2\n", "p.yml", 2, "second document"),
@@ -75,7 +84,8 @@ def test_broken_text_names_its_line(
         ("a: !!int word\n", "p.yml", "p.yml:1: a: The tag !!int"),
         ("? [a, b]\n: 1\n", "p.yml", "A key must be text"),
         ("a: &a [*a]\n", "p.yml", "an alias in it contains itself"),
-        ("[" * 3000, "p.yml", "nested too deeply"),
+        ("[" * 100_000, "p.yml", "nested too deeply"),
+        ("? " * 50_000, "p.yml", "nested too deeply"),
         ("[" * 100_000, "p.json", "cannot be read"),
         ('{"a": NaN}', "p.json", "NaN is not a JSON number"),
     ],
