@@ -106,9 +106,19 @@ def print_table(rows: Iterable[Row], shown: Sequence[str], title: str) -> None:
 def print_object(thing: Row, form: Format) -> None:
     """One object: JSON, CSV of one row, or name and value line by line."""
     if form is Format.TABLE:
-        print_table([{"": name, "value": value} for name, value in thing.items()], ["", "value"], "")
+        print_values(thing)
     else:
         print_rows([thing], form, ()) if form is Format.CSV else print_json(dict(thing))
+
+
+def print_values(thing: Row) -> None:
+    """Name and value, line by line."""
+    table = Table(show_header=False)
+    table.add_column(style="bold")
+    table.add_column(overflow="fold")
+    for name, value in thing.items():
+        table.add_row(name, colored(cell(value)))
+    Console().print(table)
 
 
 def cell(value: Any) -> str:
