@@ -145,12 +145,10 @@ class ControlTable(RuleBasedStateMachine):
             if row.held and row.who and temporary(row) and (not row.at_work or not row.alive)
             if (row.who.dag, row.who.slot) == (who.dag, who.slot)
         }
-        newest = max(
-            ((row.pipeline_locked_at, row.id) for row in self._rows() if row.id in resting), default=None
-        )
-        self._take(
-            claims.adopt_temporary, "adopt_temporary", resting[newest[1]] if newest else None, who, alive
-        )
+        ages = ((row.pipeline_locked_at, row.id) for row in self._rows() if row.id in resting)
+        _, newest = max(ages, default=(None, None))
+        row = resting[newest] if newest else None
+        self._take(claims.adopt_temporary, "adopt_temporary", row, who, alive)
 
     def _take(
         self, take: Callable[..., Record | None], move: str, row: Row | None, who: Who, alive: bool
@@ -172,15 +170,18 @@ class ControlTable(RuleBasedStateMachine):
         self.locks.append(record.lock())
         self._note([record])
 
-    @action(9, move=st.sampled_from([*OWNERS, "begin", "begin", "fail"]), how=hows, pick=st.data())
+    @action(
+        9,
+        move=st.sampled_from([*OWNERS, "begin", "begin", "complete", "complete", "fail"]),
+        how=hows,
+        pick=st.data(),
+    )
     def own(self, move: str, how: How, pick: st.DataObject) -> None:
         """An owner moves; its lock may be long lost."""
         if not self.locks:
             return
-        living_locks = self._living_locks() or self.locks
-        lock = pick.draw(
-            st.sampled_from(living_locks) | st.sampled_from(living_locks) | st.sampled_from(self.locks)
-        )
+        mostly_living = [*self._living_locks() * 9, *self.locks]
+        lock = pick.draw(st.sampled_from(mostly_living))
         number = next(number for number, record_id in self.ids.items() if record_id == lock.record_id)
         try:
             getattr(self.model, move)(self.model.owned(number, lock.epoch), how)

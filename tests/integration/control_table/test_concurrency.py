@@ -1,0 +1,199 @@
+"""Several real processes on one control table, on both databases."""
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import pairwise
+from typing import Any
+
+import pytest
+
+from pipeline_framework.control_table import Database, PipelineKey, claims, events, new_windows, rescue
+from pipeline_framework.control_table.states import Status
+from pipeline_framework.windows import Window
+from tests.integration.control_table.stories import FIRST, HOUR, LATER, add_hours, claim, hour, read, run
+from tests.integration.control_table.workers import (
+    PROCESSES,
+    add_all,
+    add_shifted,
+    claim_all,
+    die_in_phase,
+    in_processes,
+    migrate_now,
+    work_carelessly,
+    work_with_renewal,
+)
+from tests.services.control import by_hand
+
+
+def test_every_window_is_claimed_exactly_once(control: Database, control_url: str, key: PipelineKey) -> None:
+    """Four processes that claim as fast as they can share the windows: none twice, none left."""
+    add_hours(control, key, 200)
+    shares = in_processes(4, claim_all, control_url, key)
+    claimed = [record_id for share in shares for record_id in share]
+    assert len(claimed) == len(set(claimed)) == 200
+    assert sum(map(bool, shares)) > 1
+
+
+@pytest.mark.services
+def test_claim_passes_over_a_row_that_is_being_changed(postgres_control_url: str, key: PipelineKey) -> None:
+    """Somebody's open transaction on the oldest window holds up nobody: the next one is taken at once."""
+    with Database(postgres_control_url) as control, Database(postgres_control_url) as other:
+        add_hours(control, key, 2)
+        with other.transaction() as open_transaction:
+            open_transaction.run("lock_pipeline", **key.parameters)
+            sql = f"SELECT id FROM pipeline_records WHERE pipeline_id = '{key.pipeline_id}' "
+            open_transaction.script(sql + "ORDER BY window_start_time LIMIT 1 FOR UPDATE")
+            began = time.monotonic()
+            record = claims.claim_oldest(control, key, run("a"), watermark=LATER, lease_seconds=60)
+            newest = claims.claim_newest(control, key, run("b"), watermark=LATER, lease_seconds=60)
+            chosen = claims.claim_window(control, key, run("c"), window_start=FIRST, lease_seconds=60)
+            assert time.monotonic() - began < 2
+        assert record is not None
+        assert (record.window, newest, chosen) == (hour(1), None, None)
+
+
+@pytest.mark.services
+def test_rescue_passes_over_a_row_that_is_being_changed(postgres_control_url: str, key: PipelineKey) -> None:
+    """An owner in the middle of a move is not waited for; the next rescue looks at it again."""
+    with Database(postgres_control_url) as control, Database(postgres_control_url) as other:
+        add_hours(control, key, 1)
+        record = claim(control, key, lease=-1)
+        with other.transaction() as open_transaction:
+            open_transaction.run("renew", id=record.id, epoch=record.lock_epoch, lease_seconds=60)
+            began = time.monotonic()
+            assert rescue.rescue(control, key, backoff_seconds=0) == []
+            assert time.monotonic() - began < 2
+        assert rescue.rescue(control, key, backoff_seconds=0) == []
+
+
+def test_windows_of_many_generators_are_added_once(
+    control: Database, control_url: str, key: PipelineKey
+) -> None:
+    """Four that add the same windows at the same time add each once, and what they tell adds up."""
+    added = in_processes(4, add_all, control_url, key, 300)
+    assert sum(added) == 300
+    assert new_windows.islands(control, key) == [Window(FIRST, FIRST + 300 * HOUR)]
+    assert len(window_ids(control, key)) == 300
+
+
+def test_generators_that_cross_each_other_never_overlap(
+    control: Database, control_url: str, key: PipelineKey
+) -> None:
+    """Of four with windows that overlap one comes first; the others are refused whole."""
+    succeeded = in_processes(4, add_shifted, control_url, key)
+    assert sum(succeeded) == 1
+    assert len(new_windows.islands(control, key)) == 1
+    assert len(window_ids(control, key)) == 20
+
+
+def window_ids(control: Database, key: PipelineKey) -> list[int]:
+    sql = "SELECT id FROM pipeline_records WHERE pipeline_id = :id"
+    return [row["id"] for row in by_hand(control, sql, id=key.pipeline_id)]
+
+
+def test_processes_that_migrate_together_apply_once(fresh_url: str) -> None:
+    """One works, the others wait for it and find nothing left."""
+    applied = in_processes(4, migrate_now, fresh_url)
+    assert sorted(map(bool, applied)) == [False, False, False, True]
+
+
+def test_careless_owners_never_finish_what_was_taken_away(
+    control: Database, control_url: str, key: PipelineKey
+) -> None:
+    """Leases run out in the middle of work all the time: still every move stands under the newest epoch.
+
+    After a rescue nothing happens to a window until somebody claims it, and it is completed once.
+    """
+    add_hours(control, key, 150, max_attempts=1000)
+    lost = in_processes(4, work_carelessly, control_url, key, 2.5)
+    assert sum(lost) > 0
+    stories = [events.history(control, record_id) for record_id in window_ids(control, key)]
+    assert sum(event["move_name"] == "rescue" for story in stories for event in story) > 0
+    for story in stories:
+        check_story(story)
+
+
+def check_story(story: list[dict[str, Any]]) -> None:
+    """Epochs never go back, a free window is only ever claimed, and a completed one is left alone."""
+    for before, after in pairwise(story):
+        assert after["lock_epoch"] >= before["lock_epoch"], (before, after)
+        assert after["from_status"] == before["to_status"], (before, after)
+        if before["to_status"] == "PENDING":
+            assert after["move_name"] == "claim_oldest", (before, after)
+        assert before["to_status"] != "COMPLETED", (before, after)
+        if after["move_name"] not in ("claim_oldest", "rescue"):
+            assert after["lock_epoch"] == before["lock_epoch"], (before, after)
+            assert after["actor"] == before["actor"], (before, after)
+
+
+@contextmanager
+def working(url: str, key: PipelineKey, seconds: float) -> Iterator[Any]:
+    """A process that works on the oldest window; its pid and its outcome come through the queue."""
+    outcome = PROCESSES.Queue()
+    process = PROCESSES.Process(target=work_with_renewal, args=(url, key, seconds, outcome))
+    process.start()
+    try:
+        yield outcome
+        process.join(30)
+    finally:
+        process.kill()
+        process.join()
+
+
+def test_living_job_keeps_its_window_however_long_it_takes(
+    control: Database, control_url: str, key: PipelineKey
+) -> None:
+    """Work of several leases is never rescued, because the thread renews; then it finishes."""
+    add_hours(control, key, 1)
+    with working(control_url, key, 2.5) as outcome:
+        outcome.get(timeout=30)
+        ends = time.monotonic() + 2.2
+        while time.monotonic() < ends:
+            assert rescue.rescue(control, key, backoff_seconds=0) == []
+            time.sleep(0.02)
+        assert outcome.get(timeout=30) == "finished"
+
+
+def test_stopped_process_that_comes_back_is_fenced_off(
+    control: Database, control_url: str, key: PipelineKey
+) -> None:
+    """A process that slept through its lease finds another run in its place and writes nothing."""
+    add_hours(control, key, 1)
+    with working(control_url, key, 1.0) as outcome:
+        pid = outcome.get(timeout=30)
+        time.sleep(0.2)
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            (back,) = rescued(control, key)
+            record = claims.claim_oldest(control, key, run("next"), watermark=LATER, lease_seconds=60)
+        finally:
+            os.kill(pid, signal.SIGCONT)
+        assert outcome.get(timeout=30).startswith("lost: the lock of host:worker:0")
+    assert record is not None
+    assert (record.id, record.retry_attempt) == (back.id, 1)
+    assert read(control, record.id) == record
+
+
+def rescued(control: Database, key: PipelineKey) -> list[Any]:
+    """Rescue until something was, 10 seconds at most."""
+    ends = time.monotonic() + 10
+    while time.monotonic() < ends:
+        if back := rescue.rescue(control, key, backoff_seconds=0):
+            return back
+        time.sleep(0.05)
+    return []
+
+
+def test_window_of_a_killed_process_comes_back(control: Database, control_url: str, key: PipelineKey) -> None:
+    """Nothing stays stuck after a crash: the lease runs out, an attempt is counted, the window is free."""
+    add_hours(control, key, 1)
+    process = PROCESSES.Process(target=die_in_phase, args=(control_url, key))
+    process.start()
+    process.join(30)
+    assert process.exitcode == -signal.SIGKILL
+    (back,) = rescued(control, key)
+    assert (back.pipeline_status, back.retry_attempt) == (Status.PENDING, 1)
+    assert claim(control, key).id == back.id
