@@ -41,7 +41,10 @@ def files_of(path: str, declared: Format | None) -> list[File]:
     Files and folders whose names begin with `.` or `_` are left out: writers keep unfinished work
     there. Raises `Misuse` when nothing matches or may be read, `BadData` for an empty file.
     """
-    found = [_seen(name, declared or _format_of(name)) for name in _names(Path(path), declared)]
+    try:
+        found = [_seen(name, declared or _format_of(name)) for name in _names(Path(path), declared)]
+    except PermissionError as refused:
+        raise _denied(path) from refused
     if not found:
         raise Misuse(f"No file matches `source.path`: {path}. Correct the path, or put the files there.")
     for file in found:
@@ -62,11 +65,10 @@ def _names(path: Path, declared: Format | None) -> list[str]:
 
 def _matching(root: Path, pattern: Path) -> list[str]:
     # What may not be listed would be passed over in silence.
-    for folder in chain.from_iterable(map(_glob, reversed(pattern.parents))):
+    listed = [folder for folder in pattern.parents if len(folder.parts) >= len(root.parts)]
+    for folder in chain.from_iterable(map(_glob, listed)):
         if Path(folder).is_dir() and not os.access(folder, os.R_OK | os.X_OK, effective_ids=True):
-            raise Misuse(
-                f"No permission to list {folder}: give this user the right, or change `source.path`."
-            )
+            raise _denied(folder)
     found = (name for name in _glob(pattern) if not Path(name).is_dir())
     return sorted(name for name in found if _ours(Path(name).relative_to(root)))
 
@@ -94,8 +96,6 @@ def _seen(name: str, kind: Format) -> File:
         status = Path(name).stat()
     except FileNotFoundError as gone:
         raise vanished(name) from gone
-    except OSError as refused:
-        raise Misuse(f"{name} cannot be read ({refused.strerror}): give this user the right.") from refused
     return File(name, kind, status.st_size, status.st_mtime_ns)
 
 
@@ -106,6 +106,10 @@ def vanished(name: str) -> Unavailable:
 
 def _readable(file: File) -> None:
     if not os.access(file.path, os.R_OK, effective_ids=True):
-        raise Misuse(f"No permission to read {file.path}: give this user the right, or change `source.path`.")
+        raise _denied(file.path)
     if not file.size:
         raise BadData(f"{file.path} is empty (0 bytes): remove it, or write it again.")
+
+
+def _denied(path: str) -> Misuse:
+    return Misuse(f"No permission to read {path}: give this user the right, or change `source.path`.")

@@ -1,0 +1,37 @@
+"""What tests of connectors share."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+
+NOBODY = 65534
+
+
+@pytest.fixture
+def others_folder() -> Iterator[Path]:
+    """A file `a.csv` and a folder `closed` for their owner alone; `passage/open` for everybody."""
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        (folder / "closed").mkdir(mode=0o700)
+        for path in (folder / "a.csv", folder / "closed" / "b.csv"):
+            path.write_text("happened_at\n2013-11-03T05:00:00Z\n")
+            path.chmod(0o600)
+        (folder / "passage" / "open").mkdir(parents=True)
+        (folder / "passage" / "open" / "a.csv").write_text("happened_at\n2013-11-03T05:00:00Z\n")
+        (folder / "passage").chmod(0o711)
+        yield folder
+
+
+@pytest.fixture
+def unprivileged() -> Iterator[None]:
+    """Rights count only for somebody who is not root."""
+    if os.geteuid() != 0:
+        yield
+        return
+    os.seteuid(NOBODY)
+    yield
+    os.seteuid(0)
