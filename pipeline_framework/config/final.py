@@ -124,12 +124,6 @@ def shown(config: FinalConfig) -> dict[str, Any]:
     return dict(secrets.hidden({**values, **told}))
 
 
-def json_schema() -> dict[str, Any]:
-    """JSON Schema (2020-12) of a pipeline file, with a description of every key."""
-    dialect = {"$schema": "https://json-schema.org/draft/2020-12/schema"}
-    return {**dialect, **Keys.model_json_schema(), "title": "Pipeline"}
-
-
 def load_final_config(path: str | Path | None = None) -> FinalConfig:
     """Read and check a pipeline file (YAML, JSON or TOML).
 
