@@ -20,7 +20,6 @@ import psutil
 
 ROOT = Path(__file__).resolve().parents[1]
 PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
-PARTS = ("api-server", "scheduler", "dag-processor")
 
 
 def free_port(favourite: int = 0) -> int:
@@ -54,6 +53,7 @@ def environment(home: Path, dags: Path, port: int = 0, **settings: str) -> dict[
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home}/airflow.db",
         "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT": str(free_port()),
         "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.1",
+        "AIRFLOW__WORKERS__EXECUTION_API_TIMEOUT": "60",
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
         **settings,
     }
@@ -74,38 +74,46 @@ class LocalAirflow:
 
     def command(self, *words: str) -> None:
         """Run one `airflow` command to its end; its output goes to a log and is shown when it fails."""
-        log = self.home / f"{words[0]}.log"
-        with log.open("ab") as output:
+        with self.log(words[0]).open("ab") as log:
             done = subprocess.run(
-                ["airflow", *words], env=self.variables, stdout=output, stderr=output, check=False
+                ["airflow", *words], env=self.variables, stdout=log, stderr=log, check=False
             )
         if done.returncode:
-            sys.exit(f"airflow {' '.join(words)} failed:\n{log.read_text()[-3000:]}")
+            sys.exit(f"airflow {' '.join(words)} failed:\n{self.log(words[0]).read_text()[-3000:]}")
 
     def start(self) -> None:
-        """Migrate the metadata database and start every part."""
-        adopt_orphans()
-        self.home.mkdir(parents=True, exist_ok=True)
-        self.command("db", "migrate")
-        for part in PARTS:
-            with (self.home / f"{part}.log").open("ab") as log:
-                self.processes.append(
-                    subprocess.Popen(
-                        ["airflow", part], env=self.variables, stdout=log, stderr=log, start_new_session=True
-                    )
-                )
+        """Migrate the metadata database and start every part; returns when the page answers.
 
-    def wait_until_healthy(self, seconds: float = 120) -> None:
-        """Return when the page answers; stop with the log of a part that ended instead."""
+        The scheduler comes last: a task that meets an API server which is not up yet fails.
+        """
+        adopt_orphans()
+        self.command("db", "migrate")
+        self.begin("api-server")
+        self.begin("dag-processor")
+        self.wait_for("/api/v2/monitor/health", "/execution/health")
+        self.begin("scheduler")
+
+    def begin(self, part: str) -> None:
+        """Start one part, its output in a log of its name."""
+        with self.log(part).open("ab") as log:
+            self.processes.append(
+                subprocess.Popen(
+                    ["airflow", part], env=self.variables, stdout=log, stderr=log, start_new_session=True
+                )
+            )
+
+    def wait_for(self, *paths: str, seconds: float = 180) -> None:
+        """Return when the API server answers all of `paths`; stop with its log when it does not."""
         deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline:
-            for part, process in zip(PARTS, self.processes, strict=True):
-                if process.poll() is not None:
-                    sys.exit(f"{part} ended: {(self.home / f'{part}.log').read_text()[-3000:]}")
-            if answers(f"{self.address}/api/v2/monitor/health"):
-                return
+        while not all(answers(self.address + path) for path in paths):
+            if self.processes[0].poll() is not None or time.monotonic() > deadline:
+                said = self.log("api-server").read_text()[-3000:]
+                sys.exit(f"Airflow does not answer at {self.address}:\n{said}")
             time.sleep(0.2)
-        sys.exit(f"Airflow did not answer at {self.address} in {seconds:.0f} seconds: see {self.home}/*.log.")
+
+    def log(self, name: str) -> Path:
+        """Where a part or a command writes."""
+        return self.home / f"{name}.log"
 
     def stop(self, patience: float = 5) -> None:
         """Ask the parts to end; after `patience` seconds end what is left, children before their parents."""

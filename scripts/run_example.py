@@ -47,7 +47,7 @@ def left_to_do(config: Path) -> int:
 
 
 def one_window_through_the_dag() -> None:
-    """`airflow dags test` on an Airflow home of its own; the oldest window is an empty night, so a full one."""
+    """`airflow dags test` on an Airflow home of its own; the oldest window is an empty night, so another."""
     started = time.monotonic()
     print(f"One window ({BUSY_HOURS}) through the DAG: airflow dags test data_pipeline_main ...", flush=True)
     HOME.mkdir(parents=True, exist_ok=True)

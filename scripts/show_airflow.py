@@ -57,7 +57,6 @@ def show(folder: Path) -> None:
     try:
         print("Starting Airflow ...", flush=True)
         airflow.start()
-        airflow.wait_until_healthy()
         print(
             READY.format(
                 address=airflow.address,
