@@ -1,0 +1,77 @@
+"""A TCP proxy between client and PostgreSQL that can lose the server's reply to COMMIT, or go silent."""
+
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from urllib.parse import urlsplit, urlunsplit
+
+
+class Proxy:
+    """Passes bytes on; the replies to the next `cut_commits` COMMITs do not reach the client."""
+
+    def __init__(self, server: tuple[str, int]) -> None:
+        self.server = server
+        self.cut_commits = 0
+        self.cuts = 0
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self.listener.getsockname()[1]
+        self._pairs: list[tuple[socket.socket, socket.socket]] = []
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self) -> None:
+        with suppress(OSError):
+            while True:
+                client, _ = self.listener.accept()
+                pair = (client, socket.create_connection(self.server))
+                self._pairs.append(pair)
+                for function in (self._upstream, self._downstream):
+                    threading.Thread(target=function, args=pair, daemon=True).start()
+
+    def _upstream(self, client: socket.socket, server: socket.socket) -> None:
+        with suppress(OSError):
+            while data := client.recv(65536):
+                cut = b"COMMIT\x00" in data and self.cut_commits > 0
+                if cut:
+                    self.cut_commits -= 1
+                    self.cuts += 1
+                    client.close()
+                    server.sendall(data)
+                    server.recv(65536)
+                    server.close()
+                    return
+                server.sendall(data)
+        self._close(client, server)
+
+    def _downstream(self, client: socket.socket, server: socket.socket) -> None:
+        with suppress(OSError):
+            while data := server.recv(65536):
+                client.sendall(data)
+        self._close(client, server)
+
+    def drop_all(self) -> None:
+        """Cut every connection, as a restart of the server does."""
+        for pair in self._pairs:
+            self._close(*pair)
+
+    def _close(self, *ends: socket.socket) -> None:
+        for end in ends:
+            with suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+            end.close()
+
+    def close(self) -> None:
+        self.drop_all()
+        self.listener.close()
+
+
+@contextmanager
+def proxied(url: str) -> Iterator[tuple[Proxy, str]]:
+    """A proxy in front of the database of `url`, and the URL through it."""
+    parts = urlsplit(url)
+    proxy = Proxy((str(parts.hostname), parts.port or 5432))
+    place = f"{parts.netloc.rpartition('@')[0]}@127.0.0.1:{proxy.port}"
+    try:
+        yield proxy, urlunsplit((parts.scheme, place, parts.path, "", ""))
+    finally:
+        proxy.close()
