@@ -101,8 +101,9 @@ class FilesSource:
             place = batch.schema.get_field_index(time.name)
             times = time.utc(batch.column(place), file.path)
             timed = batch.set_column(place, schema.field(time.name), times)
-            for rows in _slices(timed.filter(inside(times, window)), self.batch_rows):
-                yield conformed(rows, schema, file.path)
+            # First to plain types: Arrow cannot filter each of its layouts.
+            rows = conformed(timed, schema, file.path).filter(inside(times, window))
+            yield from _slices(rows, self.batch_rows)
 
     def _batches(self, file: File, window: Window) -> Iterator[pa.RecordBatch]:
         if file.format == "parquet":

@@ -103,9 +103,12 @@ def microseconds(instant: datetime) -> int:
 
 def floored(column: pa.Array) -> pa.Array:
     """Timestamps of any unit in microseconds."""
-    if column.type.unit == "ns":
-        column = pc.floor_temporal(column, unit="microsecond")
-    return column.cast(pa.timestamp("us", column.type.tz))
+    kind = column.type
+    if kind.unit == "ns":
+        # As plain numbers: Arrow floors times of a zone by its clock, which fails in a repeated hour.
+        column = pc.floor_temporal(column.view(pa.timestamp("ns")), unit="microsecond")
+        column = column.cast(pa.timestamp("us")).view(pa.timestamp("us", kind.tz))
+    return column.cast(pa.timestamp("us", kind.tz))
 
 
 def is_text(kind: pa.DataType) -> bool:
@@ -131,5 +134,5 @@ def _counted(column: pa.Array, unit: str) -> pa.Array:
     if not finer:
         return _counted(whole.cast(pa.int64()), unit)
     # Whole and broken part apart, so that neither loses digits of the double.
-    broken = pc.floor(pc.multiply(pc.subtract(column, whole), finer)).cast(pa.int64())
-    return pc.add(pc.multiply_checked(whole.cast(pa.int64()), finer), broken).cast(INSTANT)
+    broken = pc.min_element_wise(pc.floor(pc.multiply(pc.subtract(column, whole), finer)), finer - 1)
+    return pc.add(pc.multiply_checked(whole.cast(pa.int64()), finer), broken.cast(pa.int64())).cast(INSTANT)
