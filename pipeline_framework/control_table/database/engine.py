@@ -55,11 +55,15 @@ def engine_of(url: URL) -> Engine:
         raise Misuse(f"control.url {safe_text(url)} cannot be used: {error}; {_FORMS}") from None
 
 
+def limits(url: URL) -> dict[str, object]:
+    """Limits of the connection that the URL does not set itself."""
+    return {name: value for name, value in _LIBPQ.items() if name not in url.query}
+
+
 def _postgresql(url: URL) -> Engine:
-    limits = {name: value for name, value in _LIBPQ.items() if name not in url.query}
     return create_engine(
         url,
-        connect_args=limits,
+        connect_args=limits(url),
         isolation_level="READ COMMITTED",
         pool_size=5,
         max_overflow=10,
@@ -93,7 +97,7 @@ def _write_ahead(connection: Any, _: object) -> None:
 def _with_file(url: URL) -> URL:
     if url.database in (None, "", ":memory:"):
         raise Misuse(f"control.url names no file, and a table in memory would forget the windows; {_FORMS}")
-    folder = Path(str(url.database)).parent
+    folder = Path(str(url.database).removeprefix("file:")).parent
     if not folder.is_dir():
         raise Misuse(f"control.url: the folder {folder} does not exist; make it, or name another file.")
     return url.set(drivername="sqlite")

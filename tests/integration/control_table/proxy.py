@@ -10,11 +10,11 @@ from urllib.parse import urlsplit, urlunsplit
 class Proxy:
     """Passes bytes on; the replies to the next `cut_commits` COMMITs do not reach the client."""
 
-    def __init__(self, server: tuple[str, int]) -> None:
+    def __init__(self, server: tuple[str, int], port: int = 0) -> None:
         self.server = server
         self.cut_commits = 0
         self.cuts = 0
-        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.listener = socket.create_server(("127.0.0.1", port))
         self.port: int = self.listener.getsockname()[1]
         self._pairs: list[tuple[socket.socket, socket.socket]] = []
         threading.Thread(target=self._accept, daemon=True).start()
