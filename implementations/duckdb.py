@@ -102,7 +102,7 @@ class DuckDBTarget:
     def _opened(self, work: Callable[["DuckDBWords"], T], *, read_only: bool) -> T:
         import duckdb
 
-        with _plainly(self.path):
+        with _plainly(f"{self.path} (table {self._table})"):
             Path(self.path).parent.mkdir(parents=True, exist_ok=True)
             with duckdb.connect(self.path, read_only=read_only, config=_SETTINGS) as connection:
                 return _with_room(connection, lambda: work(DuckDBWords(connection)))
@@ -214,34 +214,31 @@ def _writable(path: Path) -> None:
 
 
 @contextmanager
-def _plainly(path: str) -> Iterator[None]:
+def _plainly(where: str) -> Iterator[None]:
     import duckdb
 
     try:
         yield
     except duckdb.TransactionException as raised:
-        raise _Busy(f"Another load changed the same rows of {path} at this moment; try again.") from raised
-    except (duckdb.IOException, duckdb.ConnectionException, OSError) as raised:
-        raise _told(str(raised).partition("\n")[0], path) from raised
-    except (duckdb.DataError, duckdb.IntegrityError, duckdb.ProgrammingError) as raised:
-        raise BadData(f"{path} refuses the rows: {str(raised).partition(chr(10))[0]}") from raised
-    except duckdb.Error as raised:
-        raise Unavailable(f"{path}: {str(raised).partition(chr(10))[0]}") from raised
+        raise _Busy(f"Another load changed the same rows of {where} at this moment: try again.") from raised
+    except (duckdb.Error, OSError) as raised:
+        refused = isinstance(raised, (duckdb.DataError, duckdb.IntegrityError, duckdb.ProgrammingError))
+        raise _told(str(raised).partition("\n")[0], where, BadData if refused else Unavailable) from raised
 
 
-def _told(text: str, path: str) -> PipelineError:
+def _told(text: str, where: str, otherwise: type[PipelineError]) -> PipelineError:
     if held := re.search(r"held in (\S+) \(PID (\d+)\)", text):
-        return _Busy(f"{path} is held open by process {held[2]} ({held[1]}): wait for it, or end it.")
+        return _Busy(f"{where} is held open by process {held[2]} ({held[1]}): wait for it, or end it.")
     if "Could not set lock" in text or "different configuration" in text:
-        return _Busy(f"{path} is held open by another connection: wait for it, or end it.")
+        return _Busy(f"{where} is held open by another connection: wait for it, or end it.")
     if "not a valid DuckDB database" in text:
-        return Misuse(f"{path} is no DuckDB database: move that file away, or correct `target.path`.")
+        return Misuse(f"{where} is no DuckDB database: move that file away, or correct `target.path`.")
     if "ermission denied" in text or "Read-only file system" in text:
-        return _denied(path)
+        return _denied(where)
     if ".parquet" in text:
-        return StageLost(f"A staged file cannot be read ({text}); the window is staged again.")
-    return Unavailable(f"{path}: {text}")
+        return StageLost(f"What is staged for {where} cannot be read ({text}); it is staged again.")
+    return otherwise(f"{where}: {text}")
 
 
-def _denied(path: str) -> Misuse:
-    return Misuse(f"No permission to write {path}: give this user the right, or change `target.path`.")
+def _denied(where: str) -> Misuse:
+    return Misuse(f"No permission to write {where}: give this user the right, or change `target.path`.")

@@ -11,12 +11,12 @@ from pipeline_framework.interfaces import Staged
 def matched(dialect: Dialect, table: Table, staged: Staged) -> list[Pair]:
     """Where each staged column goes, after the table was made or widened by what it lacks.
 
-    Columns of the table that are not staged become NULL. Raises `BadData` for a staged type that
-    does not fit unchanged, and for a missing time field.
+    Columns of the table that are not staged get their default, as a rule NULL. Raises `BadData` for a
+    staged type that does not fit unchanged, and for a missing time field.
     """
     incoming, present = dialect.staged_columns(staged), dialect.columns(table)
     _named(table.time_field, incoming, dialect, f"What is staged for {table}")
-    _apart(dialect, table, list(incoming))
+    _apart(dialect, table, staged.schema.names)
     pairs = [_pair(dialect, table, name, kind, present) for name, kind in incoming.items()]
     if present:
         _add(dialect, table, (pair for pair in pairs if pair.column not in present))
