@@ -79,7 +79,7 @@ def test_python_on_a_page_is_python(page: Path) -> None:
     """It parses, and what it imports exists."""
     for block in blocks(page, "python"):
         imports = [node for node in ast.parse(block).body if isinstance(node, ast.Import | ast.ImportFrom)]
-        exec(compile(ast.Module(imports, []), str(page), "exec"), {})  # noqa: S102 our own page
+        exec(compile(ast.Module([*imports], []), str(page), "exec"), {})  # noqa: S102 our own page
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name)

@@ -1,13 +1,6 @@
-"""The five numbers of an audit and what they mean.
+"""The five numbers of an audit."""
 
-A window is sound when read = staged + bad + filtered and staged = loaded = target. What the source
-says now does not decide: rows that came or went since the reading are late data, not a loss.
-A module of functions knows only the counts of source and target; then these two decide.
-"""
-
-from dataclasses import asdict, dataclass
-
-from pipeline_framework.audit.explain import findings, late
+from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,30 +36,3 @@ class Counts:
         if self.difference == 0:
             return 0.0
         return round(100 * self.difference / self.kept, 4) if self.kept else None
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """`sound`, or not; `empty` when nothing was expected and nothing is there; why, in words."""
-
-    sound: bool
-    empty: bool
-    explanation: str
-    counts: Counts
-
-    def detail(self) -> dict[str, object]:
-        """What `audit_detail` keeps of it."""
-        return {"explanation": self.explanation, **asdict(self.counts)}
-
-
-def judge(counts: Counts) -> Verdict:
-    """Compare the numbers station by station and say where rows were lost or came from."""
-    wrong = findings(counts)
-    empty = not wrong and counts.expected == 0 and counts.target_count == 0
-    return Verdict(not wrong, empty, "; ".join(wrong or [_sound(counts), *late(counts)]), counts)
-
-
-def _sound(counts: Counts) -> str:
-    if counts.expected == 0:
-        return "the window is empty in source and target"
-    return f"all {counts.kept:,} rows are in the target"

@@ -1,11 +1,6 @@
 """Says in words where rows were lost or came from."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from pipeline_framework.audit.counts import Counts
+from pipeline_framework.audit.counts import Counts
 
 
 def findings(counts: Counts) -> list[str]:

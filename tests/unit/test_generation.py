@@ -178,8 +178,9 @@ NOTES = Path(__file__).with_name("notes.jsonl")
 
 
 def note(name, record):
+    note = [name, str(record["window_start_time"]), record.get("pipeline_status")]
     with NOTES.open("a") as notes:
-        notes.write(json.dumps([name, str(record["window_start_time"]), record.get("pipeline_status")]) + "\\n")
+        notes.write(json.dumps(note) + "\\n")
 
 
 def get_source_count(final_config, record): return 1

@@ -3,7 +3,7 @@
 import pytest
 
 from pipeline_framework import attempts, phases
-from pipeline_framework.control_table import claims, decisions
+from pipeline_framework.control_table import Holder, claims, decisions
 from pipeline_framework.errors import (
     BadData,
     CountsMatch,
@@ -274,6 +274,6 @@ def test_another_run_cannot_take_the_window(scripted: Pipeline, lock: Lock) -> N
     assert claims.resume(scripted.database, scripted.key, scripted.holder, lease_seconds=90) is not None
 
 
-def other_holder(pipeline: Pipeline) -> claims.Holder:
+def other_holder(pipeline: Pipeline) -> Holder:
     """Somebody else."""
-    return claims.Holder("", "another run", 0, "another owner", 90)
+    return Holder("", "another run", 0, "another owner", 90)
