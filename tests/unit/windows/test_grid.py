@@ -141,6 +141,26 @@ def test_ticks_do_not_depend_on_where_one_starts_to_look(
     assert list(again) == [tick for tick in ticks if tick > restart]
 
 
+@examples(100)
+@given(clocks, st.sampled_from(("1d", "2d", "1w")))
+def test_days_begin_once_wherever_one_starts_to_look(
+    clock: tuple[ZoneInfo, datetime], granularity: str
+) -> None:
+    """Also when one starts in the evening that the clocks show once more after the next day had begun."""
+    zone, instant = clock
+    grid = calendar(granularity, zone)
+    end = instant + reach(grid.granularity)
+    ticks = list(takewhile(partial(gt, end), grid.ticks(instant)))
+    for restart in (instant + n * HOUR for n in range(72)):
+        assert next(grid.ticks(restart)) == next(tick for tick in ticks if tick > restart)
+
+
+def test_a_day_is_not_begun_again_from_a_start_in_its_repeated_evening() -> None:
+    """St John's, 2010-11-06 23:15 for the second time: after the 7th the next to begin is the 8th."""
+    tick = next(calendar("1d", ZoneInfo("America/St_Johns")).ticks(datetime(2010, 11, 7, 2, 45, tzinfo=UTC)))
+    assert tick == datetime(2010, 11, 8, 3, 30, tzinfo=UTC)
+
+
 def grid_granularity(grid: Grid) -> Granularity:
     assert isinstance(grid, CalendarGrid | FixedGrid)
     return grid.granularity
