@@ -14,8 +14,9 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_r
 
 from implementations.loading import columns, ledger, transaction
 from implementations.loading.dialect import LedgerType, Pair, Table, place
+from implementations.loading.faults import Fault, told
 from implementations.loading.widening import fits, number
-from pipeline_framework.errors import BadData, Misuse, PipelineError, StageLost, Unavailable
+from pipeline_framework.errors import BadData, Misuse, StageLost, Unavailable
 from pipeline_framework.interfaces import Loaded, Lock, Staged, StatePath
 from pipeline_framework.windows import Window
 
@@ -40,6 +41,28 @@ _SETTINGS: dict[str, Any] = {
 
 class _Busy(Unavailable):
     """Somebody else has the file open, or has just changed the same rows."""
+
+
+_FAULTS = (
+    Fault(
+        r"held in (\S+) \(PID (\d+)\)", _Busy, "is held open by process {1} ({0}): wait for it, or end it."
+    ),
+    Fault(
+        "Could not set lock|different configuration|Unique file handle conflict",
+        _Busy,
+        "is held open by another connection: wait for it, or end it.",
+    ),
+    Fault(
+        "not a valid DuckDB", Misuse, "is no DuckDB database: move that file away, or correct `target.path`."
+    ),
+    Fault(
+        "ermission denied|Read-only file system",
+        Misuse,
+        "may not be opened for want of permission: give this user the right, or change `target.path`.",
+    ),
+    Fault("No space left", Unavailable, "has no room on its disk: free some, then try again."),
+    Fault(r"\.parquet", StageLost, "could not read what is staged, so it is staged again: {text}"),
+)
 
 
 @dataclass(frozen=True)
@@ -210,7 +233,7 @@ def _with_room(connection: "DuckDBPyConnection", work: Callable[[], T]) -> T:
 def _writable(path: Path) -> None:
     folder = next(parent for parent in path.absolute().parents if parent.exists())
     if not os.access(folder, os.W_OK | os.X_OK, effective_ids=True):
-        raise _denied(str(path))
+        raise told("Permission denied", str(path), _FAULTS, Misuse)
 
 
 @contextmanager
@@ -223,22 +246,5 @@ def _plainly(where: str) -> Iterator[None]:
         raise _Busy(f"Another load changed the same rows of {where} at this moment: try again.") from raised
     except (duckdb.Error, OSError) as raised:
         refused = isinstance(raised, (duckdb.DataError, duckdb.IntegrityError, duckdb.ProgrammingError))
-        raise _told(str(raised).partition("\n")[0], where, BadData if refused else Unavailable) from raised
-
-
-def _told(text: str, where: str, otherwise: type[PipelineError]) -> PipelineError:
-    if held := re.search(r"held in (\S+) \(PID (\d+)\)", text):
-        return _Busy(f"{where} is held open by process {held[2]} ({held[1]}): wait for it, or end it.")
-    if "Could not set lock" in text or "different configuration" in text:
-        return _Busy(f"{where} is held open by another connection: wait for it, or end it.")
-    if "not a valid DuckDB database" in text:
-        return Misuse(f"{where} is no DuckDB database: move that file away, or correct `target.path`.")
-    if "ermission denied" in text or "Read-only file system" in text:
-        return _denied(where)
-    if ".parquet" in text:
-        return StageLost(f"What is staged for {where} cannot be read ({text}); it is staged again.")
-    return otherwise(f"{where}: {text}")
-
-
-def _denied(where: str) -> Misuse:
-    return Misuse(f"No permission to write {where}: give this user the right, or change `target.path`.")
+        text, kind = str(raised).partition("\n")[0], BadData if refused else Unavailable
+        raise told(text, where, _FAULTS, kind) from raised

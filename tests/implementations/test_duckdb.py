@@ -6,7 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -17,8 +17,8 @@ import pyarrow as pa
 import pytest
 
 from implementations.duckdb import DuckDBTarget
-from pipeline_framework.errors import BadData, Misuse, PipelineError, StageLost, Unavailable
-from pipeline_framework.interfaces import Staged
+from pipeline_framework.errors import BadData, Fenced, Misuse, PipelineError, StageLost, Unavailable
+from pipeline_framework.interfaces import Lock, Staged
 from pipeline_framework.testing.target_contract import staged_in
 from pipeline_framework.testing.truth import AFTER, INSTANT, TICK, TIME_FIELD, WINDOW, edges, lock_for, truth
 from pipeline_framework.windows import Window
@@ -111,6 +111,20 @@ def test_threads_of_one_process_load_windows_at_once(target: DuckDBTarget) -> No
         assert list(pool.map(patient.count, windows)) == [60] * 8
 
 
+def test_threads_at_one_window_leave_the_newest_epoch(target: DuckDBTarget) -> None:
+    """Whoever comes late is fenced, whoever meets another waits, and no row is doubled."""
+    patient = DuckDBTarget(target.path, "flights", TIME_FIELD, wait_seconds=60)
+    jobs = [(lock_for(epoch=epoch), put(target, truth(rows=epoch))) for epoch in range(10, 26)]
+
+    def attempt(job: tuple[Lock, Staged]) -> None:
+        with suppress(Fenced):
+            patient.load(*job)
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(attempt, jobs))
+    assert patient.count(WINDOW) == 25
+
+
 def test_a_process_killed_after_its_commit_has_loaded(target: DuckDBTarget) -> None:
     """What was committed is found by the next one to open the file, though it was never closed."""
     target.load(lock_for(), put(target))
@@ -142,11 +156,11 @@ def test_a_folder_is_no_database(tmp_path: Path) -> None:
 def test_no_permission(others_folder: Path, unprivileged: None) -> None:
     """Neither to make the file nor to open it."""
     fresh = DuckDBTarget(str(others_folder / "w.duckdb"), "t", TIME_FIELD)
-    with pytest.raises(Misuse, match="No permission"):
+    with pytest.raises(Misuse, match="permission"):
         fresh.check()
     existing = DuckDBTarget(str(others_folder / "a.csv"), "t", TIME_FIELD)
     for ask_it in (existing.check, lambda: existing.count(WINDOW)):
-        with pytest.raises(Misuse, match="No permission"):
+        with pytest.raises(Misuse, match="permission"):
             ask_it()
 
 
