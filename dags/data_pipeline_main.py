@@ -1,6 +1,8 @@
 """The DAG `data_pipeline_main`: the pipeline that PIPELINE_CONFIG names, or else the example.
 
-For a pipeline of your own copy this file and give `build_dag` your configuration: one DAG per file.
+For a pipeline of your own copy this file beside your configuration, one DAG file for each:
+
+    dag = build_dag("pipeline.yml")
 """
 
 import os
@@ -8,6 +10,7 @@ from pathlib import Path
 
 from pipeline_framework.airflow_provider.dag import build_dag
 
-EXAMPLE = Path(__file__).resolve().parents[1] / "examples" / "flights" / "pipeline.yml"
+EXAMPLE = "../examples/flights/pipeline.yml"
 
-dag = build_dag(os.environ.get("PIPELINE_CONFIG") or EXAMPLE, dag_id="data_pipeline_main")
+file = Path(os.environ["PIPELINE_CONFIG"]).absolute() if "PIPELINE_CONFIG" in os.environ else EXAMPLE
+dag = build_dag(file, dag_id="data_pipeline_main")

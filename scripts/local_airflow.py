@@ -6,6 +6,7 @@ Used by `make run`, `make airflow` and the tests; made for one person on one mac
 import ctypes
 import os
 import secrets
+import signal
 import socket
 import subprocess
 import sys
@@ -14,6 +15,8 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import FrameType
+from typing import Self
 from urllib.request import urlopen
 
 import psutil
@@ -72,14 +75,27 @@ class LocalAirflow:
         """Where its page is."""
         return self.variables["AIRFLOW__API__BASE_URL"]
 
+    def __enter__(self) -> Self:
+        """For a block at whose end everything is over."""
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        """However the block ended."""
+        self.stop()
+
     def command(self, *words: str) -> None:
-        """Run one `airflow` command to its end; its output goes to a log and is shown when it fails."""
-        with self.log(words[0]).open("ab") as log:
-            done = subprocess.run(
-                ["airflow", *words], env=self.variables, stdout=log, stderr=log, check=False
-            )
-        if done.returncode:
+        """Run one `airflow` command to its end; what it said is shown when it fails."""
+        if self.begin(*words).wait():
             sys.exit(f"airflow {' '.join(words)} failed:\n{self.log(words[0]).read_text()[-3000:]}")
+
+    def begin(self, *words: str) -> "subprocess.Popen[bytes]":
+        """Start an `airflow` process in a session of its own, its output in a log of its name."""
+        with self.log(words[0]).open("ab") as log:
+            process = subprocess.Popen(
+                ["airflow", *words], env=self.variables, stdout=log, stderr=log, start_new_session=True
+            )
+        self.processes.append(process)
+        return process
 
     def start(self) -> None:
         """Migrate the metadata database and start every part; returns when the page answers.
@@ -88,25 +104,16 @@ class LocalAirflow:
         """
         adopt_orphans()
         self.command("db", "migrate")
-        self.begin("api-server")
+        server = self.begin("api-server")
         self.begin("dag-processor")
-        self.wait_for("/api/v2/monitor/health", "/execution/health")
+        self.wait_for(server, "/api/v2/monitor/health", "/execution/health")
         self.begin("scheduler")
 
-    def begin(self, part: str) -> None:
-        """Start one part, its output in a log of its name."""
-        with self.log(part).open("ab") as log:
-            self.processes.append(
-                subprocess.Popen(
-                    ["airflow", part], env=self.variables, stdout=log, stderr=log, start_new_session=True
-                )
-            )
-
-    def wait_for(self, *paths: str, seconds: float = 180) -> None:
+    def wait_for(self, server: "subprocess.Popen[bytes]", *paths: str, seconds: float = 180) -> None:
         """Return when the API server answers all of `paths`; stop with its log when it does not."""
         deadline = time.monotonic() + seconds
         while not all(answers(self.address + path) for path in paths):
-            if self.processes[0].poll() is not None or time.monotonic() > deadline:
+            if server.poll() is not None or time.monotonic() > deadline:
                 said = self.log("api-server").read_text()[-3000:]
                 sys.exit(f"Airflow does not answer at {self.address}:\n{said}")
             time.sleep(0.2)
@@ -119,21 +126,37 @@ class LocalAirflow:
         """Ask the parts to end; after `patience` seconds end what is left, children before their parents."""
         for process in self.processes:
             process.terminate()
-        psutil.wait_procs(self.members(), timeout=patience)
+        family = self.members()
+        psutil.wait_procs(family, timeout=patience)
         while members := self.members():
-            parents = {member.ppid() for member in members}
+            family += members
+            parents = {parent_of(member) for member in members}
             childless = [member for member in members if member.pid not in parents]
             for member in childless:
-                member.kill()
+                with suppress(psutil.NoSuchProcess):
+                    member.kill()
             psutil.wait_procs(childless, timeout=1)  # their parents take note of the end
         for process in self.processes:
             process.wait()
-        bury_orphans()
+        bury(family)
 
     def members(self) -> list[psutil.Process]:
         """Whatever lives in those sessions: the parts, their workers, and the tasks that these run."""
         leaders = {process.pid for process in self.processes}
         return [process for process in psutil.process_iter() if session_of(process) in leaders]
+
+
+def end_on_signals() -> None:
+    """Ctrl-C, SIGTERM and SIGHUP all raise KeyboardInterrupt, once: impatience must not leave half alive."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, interrupted)
+
+
+def interrupted(number: int, _frame: FrameType | None) -> None:
+    """The first signal; further ones are not heard."""
+    for other in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(other, signal.SIG_IGN)
+    raise KeyboardInterrupt(signal.Signals(number).name)
 
 
 def adopt_orphans() -> None:
@@ -142,11 +165,11 @@ def adopt_orphans() -> None:
         ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
-def bury_orphans() -> None:
-    """Take note of every child that has ended, so that none stays in the process table."""
-    with suppress(ChildProcessError):
-        while os.waitpid(-1, os.WNOHANG)[0]:
-            pass
+def bury(family: list[psutil.Process]) -> None:
+    """Take note of the end of those that became this process's children; else they stay as zombies."""
+    for process in family:
+        with suppress(ChildProcessError):
+            os.waitpid(process.pid, os.WNOHANG)
 
 
 def answers(address: str) -> bool:
@@ -163,4 +186,12 @@ def session_of(process: psutil.Process) -> int | None:
     try:
         return None if process.status() == psutil.STATUS_ZOMBIE else os.getsid(process.pid)
     except (OSError, psutil.Error):
+        return None
+
+
+def parent_of(process: psutil.Process) -> int | None:
+    """Its parent's pid; None when it has ended."""
+    try:
+        return int(process.ppid())
+    except psutil.NoSuchProcess:
         return None

@@ -6,12 +6,13 @@ import sys
 import time
 from pathlib import Path
 
-from scripts.local_airflow import ROOT, LocalAirflow, environment
+from scripts.local_airflow import ROOT, LocalAirflow, end_on_signals, environment
 
 FLIGHTS = Path("examples/flights")
 MARCH, NOVEMBER = FLIGHTS / "pipeline.yml", FLIGHTS / "november.yml"
 RANGES = {MARCH: ("2013-03-08", "2013-03-13"), NOVEMBER: ("2013-11-01", "2013-11-06")}
 BUSY_HOURS = "2013-03-08T08:00"
+CHOSEN = json.dumps({"window_start": BUSY_HOURS})
 HOME = ROOT / "var" / "run" / "airflow"
 NOTHING_TO_DO = 3  # exit code
 PIPELINE = str(Path(sys.executable).with_name("pipeline"))
@@ -51,9 +52,10 @@ def one_window_through_the_dag() -> None:
     started = time.monotonic()
     print(f"One window ({BUSY_HOURS}) through the DAG: airflow dags test data_pipeline_main ...", flush=True)
     HOME.mkdir(parents=True, exist_ok=True)
-    airflow = LocalAirflow(HOME, environment(HOME, ROOT / "dags", PIPELINE_CONFIG=str(ROOT / MARCH)))
-    airflow.command("db", "migrate")
-    airflow.command("dags", "test", "data_pipeline_main", "--conf", json.dumps({"window_start": BUSY_HOURS}))
+    variables = environment(HOME, ROOT / "dags", PIPELINE_CONFIG=str(ROOT / MARCH))
+    with LocalAirflow(HOME, variables) as airflow:
+        airflow.command("db", "migrate")
+        airflow.command("dags", "test", "data_pipeline_main", "--conf", CHOSEN)
     print(
         f"  all seven tasks are done after {time.monotonic() - started:.0f} s; their log: {HOME}/dags.log\n"
     )
@@ -84,4 +86,8 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    end_on_signals()
+    try:
+        main()
+    except KeyboardInterrupt:
+        sys.exit("interrupted; make run goes on where it was")

@@ -3,12 +3,11 @@
 import json
 import secrets
 import signal
-import sys
 import tempfile
+from contextlib import suppress
 from pathlib import Path
-from types import FrameType
 
-from scripts.local_airflow import ROOT, LocalAirflow, environment, free_port
+from scripts.local_airflow import ROOT, LocalAirflow, end_on_signals, environment, free_port
 
 EXAMPLE = ROOT / "examples" / "flights" / "pipeline.yml"
 FAVOURITE_PORT = 8080
@@ -25,11 +24,6 @@ What the control table says of them, in another terminal:
 
 Logs are in {home}. Ctrl-C ends everything and takes that folder away.
 """
-
-
-def interrupted(number: int, _frame: FrameType | None) -> None:
-    """SIGTERM and SIGHUP end it as Ctrl-C does."""
-    raise KeyboardInterrupt(signal.Signals(number).name)
 
 
 def airflow_in(folder: Path, password: str) -> LocalAirflow:
@@ -53,33 +47,20 @@ def show(folder: Path) -> None:
     """Start, say where it is, wait; whatever happens, nothing is left behind."""
     password = secrets.token_urlsafe(9)
     (folder / "state").mkdir()
-    airflow = airflow_in(folder, password)
-    try:
+    with airflow_in(folder, password) as airflow:
         print("Starting Airflow ...", flush=True)
         airflow.start()
-        print(
-            READY.format(
-                address=airflow.address,
-                password=password,
-                state=folder / "state",
-                config=EXAMPLE.relative_to(ROOT),
-                home=airflow.home,
-            ),
-            flush=True,
-        )
+        about = {"state": folder / "state", "config": EXAMPLE.relative_to(ROOT), "home": airflow.home}
+        print(READY.format(address=airflow.address, password=password, **about), flush=True)
         signal.pause()
-    except KeyboardInterrupt:
-        print("\nEnding Airflow ...", flush=True)
-    finally:
-        for again in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(again, signal.SIG_IGN)  # a second Ctrl-C must not leave half of it alive
-        airflow.stop()
 
 
 if __name__ == "__main__":
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, interrupted)
+    end_on_signals()
     (ROOT / "var").mkdir(exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="airflow-", dir=ROOT / "var") as folder:
+    with (
+        tempfile.TemporaryDirectory(prefix="airflow-", dir=ROOT / "var") as folder,
+        suppress(KeyboardInterrupt),
+    ):
         show(Path(folder))
-    sys.exit(0)
+    print("\nAirflow has ended.")

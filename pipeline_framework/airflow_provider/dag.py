@@ -1,5 +1,7 @@
 """From a pipeline file to its DAG: seven tasks in the specification's order."""
 
+import os
+import sys
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -41,9 +43,11 @@ PARAMETERS = {
 def build_dag(file: str | Path, **arguments: Any) -> DAG:
     """The DAG of one pipeline file; further `arguments` are those of airflow.sdk.DAG and override the file's.
 
+    A relative `file` begins at the folder of the DAG file that calls this, so it follows a bundle's version.
     A mistake in the file raises `Misuse`, which Airflow shows as an import error with file and line.
     """
-    config = load_final_config(file)
+    caller = Path(sys._getframe(1).f_globals.get("__file__", "."))  # noqa: SLF001 inspect.stack reads sources
+    config = load_final_config(os.path.normpath(caller.parent / file))
     with DAG(**{**from_file(config), **compat.no_backfills(), **arguments}) as dag:
         seven_tasks(config)
     return dag
@@ -54,7 +58,7 @@ def from_file(config: FinalConfig) -> dict[str, Any]:
     return {
         "dag_id": config.dag_id or f"data_pipeline_{config.pipeline_id}",
         "schedule": config.cron_schedule or every(Granularity.parse(config.granularity), config.week_start),
-        "start_date": pendulum.instance(config.start, tz=config.timezone),
+        "start_date": pendulum.instance(config.start).in_timezone(config.timezone),
         "catchup": False,
         "default_args": {**retry_arguments(config), **mail_arguments(config)},
         "params": PARAMETERS,
