@@ -154,7 +154,7 @@ class Keys(Strict):
     function_x: KeyFunction = Field(
         None,
         description="Makes column key_x: a template such as `{pipeline_id}/{window_start:%Y/%m/%d/%H}` "
-        "(window_start and window_end are local times; `%z` tells a repeated hour apart), or `module:function`.",
+        "(local times; `%z` tells a repeated hour apart), or `module:function`.",
         examples=["{pipeline_id}/{window_start:%Y/%m/%d/%H}"],
     )
     function_y: KeyFunction = Field(None, description="Makes column key_y; as function_x.")
