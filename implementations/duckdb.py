@@ -40,7 +40,7 @@ _SETTINGS: dict[str, Any] = {
 
 
 class _Busy(Unavailable):
-    """Somebody else has the file open, or has just changed the same rows."""
+    """Somebody else has the file open, or changed the same rows just now."""
 
 
 _FAULTS = (
@@ -62,6 +62,7 @@ _FAULTS = (
     ),
     Fault("No space left", Unavailable, "has no room on its disk: free some, then try again."),
     Fault(r"\.parquet", StageLost, "could not read what is staged, so it is staged again: {text}"),
+    Fault("^TransactionContext Error", _Busy, "was changed by another load at this moment: try again."),
 )
 
 
@@ -242,9 +243,7 @@ def _plainly(where: str) -> Iterator[None]:
 
     try:
         yield
-    except duckdb.TransactionException as raised:
-        raise _Busy(f"Another load changed the same rows of {where} at this moment: try again.") from raised
     except (duckdb.Error, OSError) as raised:
         refused = isinstance(raised, (duckdb.DataError, duckdb.IntegrityError, duckdb.ProgrammingError))
-        text, kind = str(raised).partition("\n")[0], BadData if refused else Unavailable
-        raise told(text, where, _FAULTS, kind) from raised
+        kind = BadData if refused else Unavailable
+        raise told(str(raised).partition("\n")[0], where, _FAULTS, kind) from raised
