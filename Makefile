@@ -4,7 +4,7 @@ $(error Airflow does not run on Windows: use WSL (https://learn.microsoft.com/wi
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-test run airflow test lint types fast bench clean
+.PHONY: help setup setup-test run airflow test lint types fast bench pins clean
 BIN := .venv/bin
 
 help: ## this list
@@ -37,6 +37,9 @@ setup:
 
 setup-test:
 	@scripts/setup.sh test
+
+pins: setup-test ## write requirements/*.txt anew from pyproject.toml
+	@scripts/pins.sh
 
 clean: ## take away .venv, var and what the example wrote
 	rm -rf .venv var
