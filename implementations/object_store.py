@@ -2,10 +2,11 @@
 
 import re
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote, urlsplit
@@ -52,7 +53,7 @@ class LocalStage:
             store, folder = self._store(), epoch_folder(lock)
             self._fence(store, lock)
             written = parts(reading.batches, reading.schema, self.part_bytes)
-            files = [_put_part(store, folder, part) for part in written]
+            files = list(_stored(store, folder, written))
             manifest = manifest_of(lock, reading, files, socket.gethostname())
             text = text_of(manifest, lock)
             self._fence(store, lock)
@@ -110,12 +111,12 @@ class LocalStage:
         )
 
 
-def _put_part(store: "LocalStore", folder: str, part: Part) -> StagedFile:
-    # Created, never overwritten, at the first free number: another writer's files stay what they are.
-    number = 0
-    while not _created(store, f"{folder}/part-{number:05}.parquet", part.data.pieces):
-        number += 1
-    return StagedFile(f"part-{number:05}.parquet", part.rows, part.data.size)
+def _stored(store: "LocalStore", folder: str, parts: Iterable[Part]) -> Iterator[StagedFile]:
+    # Created, never overwritten, at the next free number: another writer's files stay what they are.
+    names = (f"part-{number:05}.parquet" for number in count())
+    for part in parts:
+        name = next(name for name in names if _created(store, f"{folder}/{name}", part.data.pieces))
+        yield StagedFile(name, part.rows, part.data.size)
 
 
 def _created(store: "LocalStore", path: str, pieces: list[bytes]) -> bool:
