@@ -61,7 +61,7 @@ def test_the_text_of_a_history_is_readable() -> None:
     )
 
 
-@examples(200)
+@examples(100)
 @given(st.data(), real_clocks())
 def test_each_stretch_is_cut_by_the_grid_in_force(
     data: st.DataObject, clock: tuple[ZoneInfo, datetime]
@@ -69,7 +69,7 @@ def test_each_stretch_is_cut_by_the_grid_in_force(
     """A span is covered without gap or overlap, and inside each stretch the cuts are its own grid's ticks."""
     zone, start = clock
     history = data.draw(histories(zone, start))
-    windows = list(history.cut(Window(start, start + data.draw(st.integers(1, 200)) * HOUR)))
+    windows = list(history.cut(Window(start, start + data.draw(st.integers(1, 100)) * HOUR)))
     assert all(before.end == after.start for before, after in pairwise(windows))
     changes = {since for since, _ in history.entries if since is not None}
     for window in windows:
