@@ -34,7 +34,6 @@ def test_every_window_is_claimed_exactly_once(control: Database, control_url: st
     shares = in_processes(4, claim_all, control_url, key)
     claimed = [record_id for share in shares for record_id in share]
     assert len(claimed) == len(set(claimed)) == 200
-    assert sum(map(bool, shares)) > 1
 
 
 @pytest.mark.services

@@ -1,37 +1,28 @@
 """Every move in random order, by several runs, against both databases and a model in plain Python."""
 
-import secrets
-from collections import defaultdict
 from collections.abc import Callable
 from functools import partial
-from typing import Any
 
 import hypothesis.strategies as st
 import pytest
 from hypothesis import settings
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
+from hypothesis.stateful import run_state_machine_as_test
 
 from pipeline_framework.control_table import (
     Database,
-    Holder,
-    PipelineKey,
     Record,
     claims,
     decisions,
     new_windows,
     rescue,
 )
-from pipeline_framework.control_table.database.values import python_row
-from pipeline_framework.control_table.states import MOVES
 from pipeline_framework.errors import LockConflict, LockLost, Misuse
 from pipeline_framework.interfaces import Lock
 from pipeline_framework.windows import Window
-from tests.integration.control_table.comparison import expected, seen
+from tests.integration.control_table.machine import RUNS, Machine, action, early, holder, hours, late, runs
 from tests.integration.control_table.model import (
-    TEMPORARY,
     How,
     Lost,
-    Model,
     Refused,
     Row,
     Taken,
@@ -42,72 +33,13 @@ from tests.integration.control_table.owners import AHEAD, OWNERS, hows, living, 
 from tests.integration.control_table.stories import FIRST, HOUR, HOURLY, hour, new
 from tests.services.control import age_leases, by_hand
 
-WINDOWS = 5
-RUNS = [
-    Who("dag", "run 1", 0),
-    Who("dag", "run 1", 1),
-    Who("dag", "run 2", 0),
-    Who("other dag", "run 1", 0),
-    Who("dag", TEMPORARY + "1", 0),
-    Who("dag", TEMPORARY + "2", 0),
-]
-ROWS = "SELECT * FROM pipeline_records WHERE pipeline_id = :id ORDER BY window_start_time"
-EVENTS = (
-    "SELECT record_id, move_name FROM pipeline_record_events WHERE record_id IN"
-    " (SELECT id FROM pipeline_records WHERE pipeline_id = :id) ORDER BY id"
-)
 
-runs, hours = st.sampled_from(RUNS), st.integers(0, WINDOWS)
-early, late = st.sampled_from([0, 0, 0, 1, 2]), st.sampled_from([WINDOWS, WINDOWS, WINDOWS, 3, 1])
-
-Action = tuple[Callable[..., None], int, tuple[str, ...], st.SearchStrategy[dict[str, Any]]]
-ACTIONS: list[Action] = []
-
-
-def action(weight: int, *states: str, **drawn: st.SearchStrategy[Any]) -> Callable[..., Callable[..., None]]:
-    """Something that may happen when a window is in one of `states`; without states at any time."""
-
-    def noted(method: Callable[..., None]) -> Callable[..., None]:
-        ACTIONS.append((method, weight, states, st.fixed_dictionaries(drawn)))
-        return method
-
-    return noted
-
-
-def holder(who: Who) -> Holder:
-    return Holder(who.dag, who.run, who.slot, who.owner, AHEAD)
-
-
-class ControlTable(RuleBasedStateMachine):
-    """Each action makes a move on the database and on the model, and expects the same of both.
-
-    One rule draws the action: rules of their own would be switched off by Hypothesis in half of the runs, and
-    a window gets nowhere without claims.
-    """
-
-    database: Database
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.key = PipelineKey(f"machine_{secrets.token_hex(6)}")
-        self.model = Model()
-        self.locks: list[Lock] = []  # all that were ever given out, most of them stale
-        self.ids: dict[int, int] = {}  # hour → id
-        self.add(WINDOWS - 2, 2)
-        self.database_is_as_the_model_says()
-
-    @rule(data=st.data())
-    def something_happens(self, data: st.DataObject) -> None:
-        there = {row.status for row in self.model.rows}
-        possible = [each for each in ACTIONS if not each[2] or there & {*each[2]} for _ in range(each[1])]
-        method, _, _, drawn = data.draw(st.sampled_from(possible))
-        method(self, **data.draw(drawn))
+class ControlTable(Machine):
+    """Each action makes a move on the database and on the model, and expects the same of both."""
 
     @action(1, count=hours, max_attempts=st.integers(1, 3))
-    def add(self, count: int, max_attempts: int) -> None:
-        rows = [new(hour(number), max_attempts=max_attempts) for number in range(count)]
-        added = new_windows.add(self.database, self.key, HOURLY, rows)
-        assert added == self.model.add(count, max_attempts)
+    def add_more(self, count: int, max_attempts: int) -> None:
+        self.add(count, max_attempts)
 
     @action(1, number=hours, halves=st.sampled_from([0.5, 1.5]))
     def add_across(self, number: int, halves: float) -> None:
@@ -289,31 +221,6 @@ class ControlTable(RuleBasedStateMachine):
         else:
             with pytest.raises(Misuse):
                 clear(only_stale=only_stale)
-
-    def _note(self, records: list[Record]) -> None:
-        """Epochs are the database's to choose; the model learns them, and that they only grow."""
-        by_id = {self.ids[row.number]: row for row in self.model.rows}
-        for record in records:
-            assert record.lock_epoch > by_id[record.id].epoch
-            by_id[record.id].epoch = record.lock_epoch
-
-    def _rows(self) -> list[Record]:
-        return [Record.of(row) for row in self._ask(ROWS)]
-
-    def _ask(self, sql: str) -> list[dict[str, Any]]:
-        return [python_row(row.items()) for row in by_hand(self.database, sql, id=self.key.pipeline_id)]
-
-    @invariant()
-    def database_is_as_the_model_says(self) -> None:
-        now, records, traced = self.database.now(), self._rows(), defaultdict(list)
-        for event in self._ask(EVENTS):
-            traced[event["record_id"]].append(event["move_name"])
-        assert [record.window for record in records] == [hour(row.number) for row in self.model.rows]
-        self.ids = {row.number: record.id for row, record in zip(self.model.rows, records, strict=True)}
-        for row, record in zip(self.model.rows, records, strict=True):
-            assert seen(record, now) == expected(row)
-            assert tuple(traced[record.id]) == row.events
-            assert record.move_number == sum(move in MOVES for move in row.events)
 
 
 def test_moves_in_any_order_do_as_the_model_says(control: Database) -> None:
