@@ -34,10 +34,11 @@ class Own:
     def count(self, window): ...
     def read(self, window): ...
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Needy:
-    """Nothing has a default."""
+    """Nearly nothing has a default."""
 
+    pages: int = 3
     index: Annotated[str, Field(examples=["flights-*"], description="Which index.")]
     password: SecretStr
     ratio: float
@@ -112,6 +113,7 @@ def test_a_system_that_nobody_foresaw_needs_no_change(
     written = write(tmp_path / "a", "scaffold_own:Needy").pipeline_file
     source = yaml.safe_load(written.read_text())["source"]
     assert list(source)[:2] == ["type", "index"]
+    assert written.read_text().index("\n  types: ") < written.read_text().index("\n  # pages: 3")
     assert (source["index"], source["password"]) == ("flights-*", "${FLIGHTS_PASSWORD:-}")
     config = load_final_config(written)
     registry.build("source", config.source or {}, config)
