@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from pipeline_framework.control_table import progress
 from pipeline_framework.control_table.database import Database
-from pipeline_framework.errors import LockLost, Unavailable
+from pipeline_framework.errors import LockLost, PipelineError
 from pipeline_framework.interfaces import Lock
 
 logger = logging.getLogger(__name__)
@@ -34,7 +34,7 @@ class Renewal:
         except LockLost as error:
             self.reason = str(error)
             self.lost.set()
-        except Unavailable as error:
+        except PipelineError as error:
             logger.warning("window %s: the lease could not be renewed: %s", self._lock.window, error)
 
     def start(self) -> None:

@@ -7,15 +7,17 @@ None, or left out, keeps what is there.
 
 from pipeline_framework.control_table.database import Database, InDoubt
 from pipeline_framework.control_table.record import Record
-from pipeline_framework.control_table.states import MOVES, Phase, Result
+from pipeline_framework.control_table.states import MOVES, Phase, Result, Status
 from pipeline_framework.errors import LockLost
 from pipeline_framework.interfaces import Lock
+from pipeline_framework.retries import patiently
 
 COUNTS = dict.fromkeys(
     ("source_count", "target_count", "count_difference", "percentage_difference", "audit_detail")
 )
 MANIFEST = dict.fromkeys(("stage_epoch", "manifest_address", "manifest_digest"))
 LONGEST_ERROR = 4000  # characters of last_error
+PATIENCE = 60.0  # seconds; less than a lease of the default length, which is 90
 
 
 def begin(database: Database, lock: Lock, phase: Phase, *, lease_seconds: float) -> Record:
@@ -79,21 +81,38 @@ def renew(database: Database, lock: Lock, *, lease_seconds: float) -> None:
 
 
 def _move(database: Database, lock: Lock, move: str, **parameters: object) -> Record:
-    try:
-        rows = database.run(move, id=lock.record_id, epoch=lock.epoch, **parameters)
-    except InDoubt:
-        return _made(database, lock, move) or _move(database, lock, move, **parameters)
+    """Make a move; `PATIENCE` against a database that does not answer, for hours of work may hang on it."""
+    doubts: list[InDoubt] = []
+
+    def made_once() -> Record:
+        made = _made(database, lock, move) if doubts else None
+        try:
+            return made or _tried(database, lock, move, parameters)
+        except InDoubt as doubt:
+            doubts.append(doubt)
+            raise
+
+    record: Record = patiently(PATIENCE, lock.record_id)(made_once)
+    return record
+
+
+def _tried(database: Database, lock: Lock, move: str, parameters: dict[str, object]) -> Record:
+    rows = database.run(move, id=lock.record_id, epoch=lock.epoch, **parameters)
     if not rows:
         raise _lost(database, lock)
     return Record.of(rows[0])
 
 
 def _made(database: Database, lock: Lock, move: str) -> Record | None:
-    """The row, if the move that lost its answer was made: same epoch, same move, and a state it leads to."""
+    """The row, if the move whose answer was lost was made: same epoch, same move, a state it leads to.
+
+    None for a move that keeps the lock: it may as well be made again.
+    """
     rows = database.run("record_by_id", id=lock.record_id)
     now = Record.of(rows[0]) if rows else None
     same = now and now.lock_epoch == lock.epoch and now.move_name == move
-    return now if now and same and now.pipeline_status in MOVES[move].after else None
+    let_go = now and now.pipeline_status in set(MOVES[move].after) - {Status.IN_PROGRESS}
+    return now if same and let_go else None
 
 
 def _lost(database: Database, lock: Lock) -> LockLost:

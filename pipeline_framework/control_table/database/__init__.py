@@ -17,6 +17,7 @@ from pipeline_framework.errors import Unavailable
 __all__ = ["Database", "InDoubt", "Transaction"]
 
 # SQLite answers at once that it is busy; a jitter of milliseconds gives every waiting process its turn.
+_PATIENCE = {"sqlite": 30.0, "postgresql": 5.0}  # seconds
 _WAITS = {"sqlite": wait_random(0.001, 0.05), "postgresql": wait_random_exponential(multiplier=0.1, max=2)}
 
 
@@ -24,11 +25,12 @@ class Database:
     """The control database at `url`. Safe for threads; connects when first asked; close it, or use `with`.
 
     `patience` is in seconds: for how long a connection that fails, or a SQLite file that is busy, is tried
-    again. Raises `Unavailable` after that, `Misuse` for what only a person can put right, `SchemaOutdated`
-    for missing tables, and `InDoubt` when the connection broke during COMMIT. No message holds a password.
+    again; 5 and 30 unless given. Raises `Unavailable` after that, `Misuse` for what only a person can put
+    right, `SchemaOutdated` for missing tables, and `InDoubt` when the connection broke during COMMIT. No
+    message holds a password.
     """
 
-    def __init__(self, url: str, *, patience: float = 15.0) -> None:
+    def __init__(self, url: str, *, patience: float | None = None) -> None:
         self._url = parsed(url)
         self.dialect = self._url.get_backend_name()
         self.safe_url = safe_text(self._url)
@@ -38,7 +40,7 @@ class Database:
         self._patiently = Retrying(
             retry=retry_if_exception(_happened_not),
             wait=_WAITS[self.dialect],
-            stop=stop_after_delay(patience),
+            stop=stop_after_delay(_PATIENCE[self.dialect] if patience is None else patience),
             reraise=True,
         )
 

@@ -38,9 +38,9 @@ class Transaction:
             return [python_row(zip(names, row, strict=True)) for row in result]
 
     def script(self, sql: str) -> None:
-        """Run a migration: many statements without parameters."""
+        """Run a migration: many statements, without parameters and without a percent sign."""
         with refusing(self._connection.engine.url):
-            for statement in _complete_statements(sql) if self._sqlite else [sql.replace("%", "%%")]:
+            for statement in _complete_statements(sql) if self._sqlite else [sql]:
                 self._connection.exec_driver_sql(statement)
 
     def begin(self) -> Self:

@@ -14,6 +14,7 @@ class Proxy:
         self.server = server
         self.cut_commits = 0
         self.cuts = 0
+        self.down = False  # turns new connections away
         self.listener = socket.create_server(("127.0.0.1", port))
         self.port: int = self.listener.getsockname()[1]
         self._pairs: list[tuple[socket.socket, socket.socket]] = []
@@ -23,6 +24,9 @@ class Proxy:
         with suppress(OSError):
             while True:
                 client, _ = self.listener.accept()
+                if self.down:
+                    client.close()
+                    continue
                 pair = (client, socket.create_connection(self.server))
                 self._pairs.append(pair)
                 for function in (self._upstream, self._downstream):
@@ -49,6 +53,12 @@ class Proxy:
                 client.sendall(data)
         self._close(client, server)
 
+    def url(self, url: str) -> str:
+        """The way to the database of `url` through this proxy."""
+        parts = urlsplit(url)
+        place = f"{parts.netloc.rpartition('@')[0]}@127.0.0.1:{self.port}"
+        return urlunsplit((parts.scheme, place, parts.path, "", ""))
+
     def drop_all(self) -> None:
         """Cut every connection, as a restart of the server does."""
         for pair in self._pairs:
@@ -70,8 +80,7 @@ def proxied(url: str) -> Iterator[tuple[Proxy, str]]:
     """A proxy in front of the database of `url`, and the URL through it."""
     parts = urlsplit(url)
     proxy = Proxy((str(parts.hostname), parts.port or 5432))
-    place = f"{parts.netloc.rpartition('@')[0]}@127.0.0.1:{proxy.port}"
     try:
-        yield proxy, urlunsplit((parts.scheme, place, parts.path, "", ""))
+        yield proxy, proxy.url(url)
     finally:
         proxy.close()
