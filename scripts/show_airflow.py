@@ -3,6 +3,7 @@
 import json
 import secrets
 import signal
+import subprocess
 import tempfile
 from contextlib import suppress
 from pathlib import Path
@@ -43,13 +44,32 @@ def airflow_in(folder: Path, password: str) -> LocalAirflow:
     return LocalAirflow(home, variables)
 
 
+def through_the_night(airflow: LocalAirflow) -> None:
+    """Finish the first windows, which are empty, so that the DAG's first run has rows to move."""
+    command = [
+        "pipeline",
+        "backfill",
+        "--from",
+        "2013-03-08",
+        "--to",
+        "2013-03-08T06:00",
+        "--config",
+        str(EXAMPLE),
+    ]
+    subprocess.run(
+        command, env=airflow.variables, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True
+    )
+
+
 def show(folder: Path) -> None:
     """Start, say where it is, wait; whatever happens, nothing is left behind."""
     password = secrets.token_urlsafe(9)
     (folder / "state").mkdir()
     with airflow_in(folder, password) as airflow:
         print("Starting Airflow ...", flush=True)
+        through_the_night(airflow)
         airflow.start()
+        airflow.begin("triggerer")  # nothing waits for it, but its absence shows red on the page
         about = {"state": folder / "state", "config": EXAMPLE.relative_to(ROOT), "home": airflow.home}
         print(READY.format(address=airflow.address, password=password, **about), flush=True)
         signal.pause()
