@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from implementations.loading.dialect import Dialect, LedgerType, Table, place
-from pipeline_framework.errors import Fenced
+from pipeline_framework.errors import Fenced, Misuse
 from pipeline_framework.interfaces import Loaded, Lock
 
 NAME = "pipeline_loads"
@@ -41,13 +41,33 @@ def prepare(dialect: Dialect, table: Table) -> None:
 
 
 def entry(dialect: Dialect, table: Table, lock: Lock) -> Entry | None:
-    """The window's row, None where there is no row or no ledger yet."""
+    """The window's row, None where there is no row or no ledger yet.
+
+    Raises `Misuse` where another pipeline loaded some of the same time into the table.
+    """
     if not dialect.columns(_ledger(table)):
         return None
+    _require_alone(dialect, table, lock)
     facts = ", ".join(dialect.quoted(name) for name in _FACTS)
     wanted = f"SELECT {facts} FROM {_place(dialect, table)} WHERE {_where(dialect)}"  # noqa: S608
     found = dialect.rows(wanted, _key(table, lock))
     return _entry(*found[0]) if found else None
+
+
+def _require_alone(dialect: Dialect, table: Table, lock: Lock) -> None:
+    """Two pipelines that replaced the same time of one table would take each other's rows away."""
+    names = ("target", "pipeline_id", "mapping_name", "window_start", "window_end")
+    target, pipeline, mapping, start, end = (dialect.quoted(name) for name in names)
+    others = f"SELECT {pipeline}, {mapping} FROM {_place(dialect, table)} "  # noqa: S608
+    where = f"WHERE {target} = ? AND {start} < ? AND {end} > ? AND NOT ({pipeline} = ? AND {mapping} = ?)"
+    mine = [lock.pipeline_id, lock.mapping_name]
+    found = dialect.rows(others + where, [str(table), lock.window.end, lock.window.start, *mine])
+    if found:
+        owner = " ".join(part for part in found[0] if part)
+        raise Misuse(
+            f"Window {lock.window} of {table} belongs to pipeline {owner}, which loaded it: "
+            "give this pipeline a `target.table` of its own."
+        )
 
 
 def fence(dialect: Dialect, table: Table, lock: Lock) -> Entry | None:

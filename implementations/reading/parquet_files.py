@@ -20,6 +20,8 @@ from pipeline_framework.windows import Window
 BUFFER = 256 * 1024
 COUNT_ROWS = 128 * 1024
 
+_Ends = list[int | None]
+
 
 @dataclass(frozen=True, slots=True)
 class Group:
@@ -60,8 +62,13 @@ class Footer:
 def footer(file: File, time: TimeField) -> Footer:
     """Schema and row groups; raises `BadData` for a corrupt file."""
     with _opened(file) as parquet:
-        groups = range(parquet.metadata.num_row_groups)
-        return Footer(parquet.schema_arrow, tuple(_group(parquet, number, time, file) for number in groups))
+        schema, metadata = parquet.schema_arrow, parquet.metadata
+        groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
+        facts = _facts(metadata, groups, time.name)
+        firsts, lasts = _spans(facts, schema, time, file)
+        timeless = (fact.null_count if fact is not None and fact.has_null_count else None for fact in facts)
+        rows = (group.num_rows for group in groups)
+        return Footer(schema, tuple(map(Group, range(len(groups)), rows, timeless, firsts, lasts)))
 
 
 def count(file: File, time: TimeField, window: Window) -> Counted:
@@ -107,25 +114,25 @@ def _opened(file: File) -> Iterator[pq.ParquetFile]:
         raise BadData(f"{file.path} is no readable Parquet file ({why}): write it again.") from refused
 
 
-def _group(parquet: pq.ParquetFile, number: int, time: TimeField, file: File) -> Group:
-    group = parquet.metadata.row_group(number)
-    paths = [group.column(leaf).path_in_schema for leaf in range(group.num_columns)]
-    facts = group.column(paths.index(time.name)).statistics if paths.count(time.name) == 1 else None
-    if facts is None:
-        return Group(number, group.num_rows, None, None, None)
-    timeless = facts.null_count if facts.has_null_count else None
-    kind = parquet.schema_arrow.field(time.name).type
-    first, last = _span(facts, kind, time, file) if facts.has_min_max else (None, None)
-    return Group(number, group.num_rows, timeless, first, last)
+def _facts(metadata: pq.FileMetaData, groups: list[Any], name: str) -> list[Any]:
+    paths = [metadata.schema.column(leaf).path for leaf in range(metadata.num_columns)]
+    leaf = paths.index(name) if paths.count(name) == 1 else None
+    return [group.column(leaf).statistics if leaf is not None else None for group in groups]
 
 
-def _span(facts: Any, kind: pa.DataType, time: TimeField, file: File) -> tuple[int | None, int | None]:
+def _spans(facts: list[Any], schema: pa.Schema, time: TimeField, file: File) -> tuple[_Ends, _Ends]:
+    known = [fact if fact is not None and fact.has_min_max else None for fact in facts]
+    kind = schema.field(time.name).type if any(known) else pa.null()
     # Local times of a zone with clock changes have no order in UTC; doubles and text have odd bounds.
     local = pa.types.is_timestamp(kind) and kind.tz is None and time.zone != "UTC"
     ordered = pa.types.is_timestamp(kind) or pa.types.is_date32(kind) or pa.types.is_signed_integer(kind)
     if local or not ordered:
-        return None, None
-    width = pa.int32() if facts.physical_type == "INT32" else pa.int64()
-    ends = time.utc(pa.array([facts.min_raw, facts.max_raw], width).cast(kind), file.path)
-    first, last = ends.cast(pa.int64()).to_pylist()
-    return first, last
+        return [None] * len(facts), [None] * len(facts)
+    firsts, lasts = ([getattr(fact, end, None) for fact in known] for end in ("min_raw", "max_raw"))
+    return _ends(firsts, kind, time, file), _ends(lasts, kind, time, file)
+
+
+def _ends(raw: list[Any], kind: pa.DataType, time: TimeField, file: File) -> _Ends:
+    width = pa.int32() if pa.types.is_date32(kind) or kind.bit_width < 64 else pa.int64()
+    ends: _Ends = time.utc(pa.array(raw, width).cast(kind), file.path).cast(pa.int64()).to_pylist()
+    return ends

@@ -160,13 +160,22 @@ def test_malformed_json_lines(tmp_path: Path, content: str, line: str) -> None:
     assert line in said
 
 
-def test_wide_integers_in_json_are_not_rounded(tmp_path: Path) -> None:
-    """Where a double would lose digits, the line and the way to declare it are named."""
-    path = tmp_path / "a.jsonl"
-    path.write_text('{"happened_at": "2013-11-03T05:00:00Z", "n": 18446744073709551615}\n')
-    said = refusal(source(path))
-    assert "line 1" in said
+@pytest.mark.parametrize(
+    "value", ["18446744073709551615", "[-9223372036854775809]", '{"a": [1e5, 10000000000000000000]}']
+)
+def test_wide_integers_in_json_are_not_rounded(tmp_path: Path, value: str) -> None:
+    """Where a double would lose digits, the line and the way to declare it are named, at any depth."""
+    lines = [f'{{"happened_at": "2013-11-03T05:00:00Z", "n": {value}, "m": "{2**70}", "o": {2**63 - 1}}}\n']
+    (tmp_path / "a.jsonl").write_text("".join(["\n", *lines]))
+    said = refusal(source(tmp_path / "a.jsonl"))
+    assert "line 2" in said
     assert "source.columns.n" in said
+
+
+def test_wide_integers_in_json_by_declaration(tmp_path: Path) -> None:
+    """Every digit arrives."""
+    path = tmp_path / "a.jsonl"
+    path.write_text(f'{{"happened_at": "2013-11-03T05:00:00Z", "n": {2**64 - 1}}}\n')
     read = source(path, columns={"n": "uint64"}).read(WINDOW)
     assert [batch.column("n").to_pylist() for batch in read.batches] == [[2**64 - 1]]
 
