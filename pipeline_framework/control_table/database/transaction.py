@@ -1,5 +1,6 @@
 """One connection between BEGIN and COMMIT."""
 
+import re
 import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -95,8 +96,10 @@ def refusing(url: URL) -> Iterator[None]:
 
 def _told(error: BaseException, url: URL) -> Exception:
     told = refusal(error, safe_text(url))
-    password = str(url.password or "")
-    return type(told)(str(told).replace(password, "***")) if password else told
+    if not url.password:
+        return told
+    password = rf"(?<!\w){re.escape(str(url.password))}(?!\w)"  # a password of one letter spares the words
+    return type(told)(re.sub(password, "***", str(told)))
 
 
 def _complete_statements(sql: str) -> Iterator[str]:

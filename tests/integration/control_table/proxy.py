@@ -39,11 +39,10 @@ class Proxy:
                 if cut:
                     self.cut_commits -= 1
                     self.cuts += 1
-                    client.close()
+                    self._close(client)
                     server.sendall(data)
                     server.recv(65536)
-                    server.close()
-                    return
+                    break
                 server.sendall(data)
         self._close(client, server)
 
@@ -72,7 +71,7 @@ class Proxy:
 
     def close(self) -> None:
         self.drop_all()
-        self.listener.close()
+        self._close(self.listener)
 
 
 @contextmanager

