@@ -3,12 +3,14 @@
 The phases tell the story when all is well; this is the page for when it is not.
 """
 
+import logging
 from contextlib import suppress
 
 from pipeline_framework.control_table import Record, progress
 from pipeline_framework.errors import (
     IntegrityViolation,
     LockLost,
+    Misuse,
     NothingToDo,
     PipelineError,
     StageElsewhere,
@@ -19,6 +21,8 @@ from pipeline_framework.errors import (
 from pipeline_framework.interfaces import Lock
 from pipeline_framework.phases import Step, source_to_stage, stage_to_target, take_up
 from pipeline_framework.pipeline import Pipeline
+
+logger = logging.getLogger(__name__)
 
 
 def carry_out(pipeline: Pipeline, lock: Lock, step: Step, *, retry_in: float | None = None) -> Lock:
@@ -38,7 +42,8 @@ def carry_out(pipeline: Pipeline, lock: Lock, step: Step, *, retry_in: float | N
         failed(pipeline, lock, error, retry_in)
         raise
     except (KeyboardInterrupt, SystemExit):
-        pipeline.moved(progress.release(pipeline.database, lock, "interrupted"))
+        with suppress(PipelineError):  # the interruption goes on, whoever holds the window by now
+            pipeline.moved(progress.release(pipeline.database, lock, "interrupted"))
         raise
 
 
@@ -59,11 +64,19 @@ def restaged(pipeline: Pipeline, lock: Lock) -> Lock:
 
 
 def failed(pipeline: Pipeline, lock: Lock, error: PipelineError, retry_in: float | None) -> None:
-    """What an error in a step does to its window; a window that is another's by now is left alone."""
-    with suppress(LockLost):
+    """Record an error on its window; one that is another's by now is left alone.
+
+    An error met on the way is logged: the first one is the news.
+    """
+    try:
         record = consequence(pipeline, lock, error, retry_in)
-        if record:
-            pipeline.moved(record)
+    except LockLost:
+        return
+    except PipelineError as second:
+        logger.warning("window %s: %s; it could not be recorded: %s", lock.window, error, second)
+        return
+    if record:
+        pipeline.moved(record)
 
 
 def consequence(
@@ -73,7 +86,7 @@ def consequence(
     match error:
         case LockLost() | NothingToDo() | IntegrityViolation():
             return None
-        case StageElsewhere():  # no fault of the window: counts no attempt
+        case StageElsewhere() | Misuse():  # no fault of the window: counts no attempt
             return progress.release(pipeline.database, lock, str(error))
         case Transient() if retry_in is not None:
             seconds = retry_in + pipeline.config.lease_seconds

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from pipeline_framework import registry
-from pipeline_framework.control_table import new_windows
+from pipeline_framework.control_table import Record, new_windows
 from pipeline_framework.control_table.new_windows import NewWindow
 from pipeline_framework.errors import Misuse
 from pipeline_framework.pipeline import Pipeline
@@ -29,6 +29,12 @@ OLDEST = Choice()
 def watermark(pipeline: Pipeline, now: datetime) -> datetime:
     """Until when windows are ready: `now` less the stability lag, UTC."""
     return pipeline.config.time_back.before(now, pipeline.config.zone)
+
+
+def ready_until(pipeline: Pipeline, now: datetime) -> datetime:
+    """The watermark, or the pipeline's end where that is earlier: no window past it runs."""
+    until = watermark(pipeline, now)
+    return min(until, pipeline.config.end) if pipeline.config.end else until
 
 
 def due(pipeline: Pipeline, now: datetime, choice: Choice = OLDEST) -> tuple[GridHistory, Iterator[Window]]:
@@ -60,8 +66,9 @@ def wanted(windows: Iterator[Window], choice: Choice) -> Iterator[Window]:
 def generate(pipeline: Pipeline, now: datetime, choice: Choice = OLDEST) -> int:
     """Add every due window, validated; how many were added. Adding again adds nothing."""
     history, windows = due(pipeline, now, choice)
-    rows = (announced(pipeline, described(pipeline, window)) for window in windows)
-    return new_windows.add(pipeline.database, pipeline.key, history, rows)
+    rows = (validated(pipeline, described(pipeline, window)) for window in windows)
+    pages = new_windows.added(pipeline.database, pipeline.key, history, rows)
+    return sum(announced(pipeline, ids) for ids in pages)
 
 
 def described(pipeline: Pipeline, window: Window) -> NewWindow:
@@ -87,12 +94,18 @@ def described(pipeline: Pipeline, window: Window) -> NewWindow:
     )
 
 
-def announced(pipeline: Pipeline, row: NewWindow) -> NewWindow:
-    """The row itself, validated, and told to a module that wants to hear of new rows."""
-    columns = {**pipeline.config.default_record, **row.columns()}
-    require_fields(pipeline, row.window, columns)
-    if pipeline.module:
-        pipeline.record_functions.uploaded(columns)
+def announced(pipeline: Pipeline, ids: list[int]) -> int:
+    """Tell a module that wants to hear of them of the rows that were added; how many."""
+    if pipeline.module and pipeline.record_functions.follows:
+        for number in ids:
+            row = pipeline.database.run("window_by_id", **pipeline.key.parameters, id=number)[0]
+            pipeline.record_functions.uploaded(Record.of(row).columns())
+    return len(ids)
+
+
+def validated(pipeline: Pipeline, row: NewWindow) -> NewWindow:
+    """The row itself; `Misuse` when a field that `check_fields` names would be empty."""
+    require_fields(pipeline, row.window, {**pipeline.config.default_record, **row.columns()})
     return row
 
 
@@ -102,5 +115,6 @@ def require_fields(pipeline: Pipeline, window: Window, columns: Mapping[str, Any
         if columns.get(name) in (None, ""):
             raise Misuse(
                 f"{pipeline.config.file}: check_fields asks for {name}, which is empty for window {window}; "
-                f"set {name.replace('key_', 'function_')} or take {name} out of check_fields."
+                f"set {name.replace('key_', 'function_')} or take {name} out of check_fields. A window that "
+                "was added before keeps its columns: fill them in pipeline_records by hand."
             )

@@ -5,7 +5,7 @@ from datetime import datetime
 from pipeline_framework.control_table import Record, claims, progress, rescue
 from pipeline_framework.control_table.states import Status
 from pipeline_framework.errors import FutureData, LockConflict, Misuse, NothingPending
-from pipeline_framework.generation import OLDEST, Choice, generate, require_fields, watermark
+from pipeline_framework.generation import OLDEST, Choice, generate, ready_until, require_fields
 from pipeline_framework.interfaces import Lock
 from pipeline_framework.pipeline import Pipeline
 
@@ -17,12 +17,19 @@ def store_and_validate(pipeline: Pipeline, now: datetime, choice: Choice = OLDES
     when there is no window for this run, `Misuse` when `check_fields` are incomplete.
     """
     pipeline.transfer  # noqa: B018 - a wrong key of a connector is found before a window is locked
-    rescue.rescue(pipeline.database, pipeline.key, backoff_seconds=pipeline.config.backoff_seconds)
+    rescued(pipeline)
     record = resumed(pipeline)
     if record is None:
         generate(pipeline, now, choice)
         return lock_next(pipeline, now, choice)
     return complete_lock(pipeline, record)
+
+
+def rescued(pipeline: Pipeline) -> list[Record]:
+    """Put back every window whose lease ran out."""
+    backoff = pipeline.config.backoff_seconds
+    records = rescue.rescue(pipeline.database, pipeline.key, backoff_seconds=backoff)
+    return [pipeline.moved(record) for record in records]
 
 
 def lock_next(pipeline: Pipeline, now: datetime, choice: Choice = OLDEST) -> Lock:
@@ -40,10 +47,10 @@ def resumed(pipeline: Pipeline) -> Record | None:
 
 
 def claimed(pipeline: Pipeline, now: datetime, choice: Choice) -> Record:
-    """A window newly locked for this run."""
+    """A window newly locked for this run; a module that chooses is asked when nobody else did."""
     start = choice.window_start
-    if pipeline.module and pipeline.record_functions.chooses:
-        start = start or module_choice(pipeline)
+    if choice == OLDEST and pipeline.module and pipeline.record_functions.chooses:
+        start = module_choice(pipeline)
     if start:
         return chosen(pipeline, now, start)
     return next_in_line(pipeline, now, choice)
@@ -65,7 +72,7 @@ def module_choice(pipeline: Pipeline) -> datetime:
 def next_in_line(pipeline: Pipeline, now: datetime, choice: Choice) -> Record:
     """The oldest (or newest) ready window of the choice."""
     claim = claims.claim_newest if choice.newest_first else claims.claim_oldest
-    until = watermark(pipeline, now)
+    until = ready_until(pipeline, now)
     record = claim(
         pipeline.database,
         pipeline.key,
@@ -82,8 +89,9 @@ def next_in_line(pipeline: Pipeline, now: datetime, choice: Choice) -> Record:
 def chosen(pipeline: Pipeline, now: datetime, start: datetime) -> Record:
     """The window that starts at `start`, whatever its place in line."""
     row = window_at(pipeline, start)
-    if row is None or row.window_end_time > watermark(pipeline, now):
-        raise FutureData(not_ready(pipeline, start, watermark(pipeline, now)))
+    until = ready_until(pipeline, now)
+    if row is None or row.window_end_time > until:
+        raise FutureData(not_ready(pipeline, start, until))
     record = claims.claim_window(
         pipeline.database,
         pipeline.key,

@@ -17,6 +17,7 @@ from pipeline_framework.errors import (
     CountsMatch,
     IntegrityViolation,
     LockConflict,
+    Misuse,
     Terminal,
     Transient,
     Uncounted,
@@ -35,7 +36,7 @@ def pre_validation(pipeline: Pipeline, lock: Lock) -> Lock:
 
     A window with a marker, or one that was reopened, is never passed over on equal counts.
     """
-    if lock.columns["phase_completed"] or lock.columns["reload_reason"]:
+    if lock.columns["phase_completed"] or lock.columns["reload_reason"] is not None:
         return lock
     with renewing(pipeline.database, lock, pipeline.config.lease_seconds):
         counts = counted(pipeline, lock)
@@ -84,6 +85,7 @@ def staged_facts(manifest: Manifest, lock: Lock) -> dict[str, object]:
 
 def stage_to_target(pipeline: Pipeline, lock: Lock) -> Lock:
     """Load what the marker names; `StageLost` when it is not there any more."""
+    require_marker(lock, "source_to_stage")
     if lock.columns["phase_completed"] != Phase.SOURCE_TO_STAGE:
         return lock
     with phase(pipeline, lock, Phase.STAGE_TO_TARGET) as working:
@@ -99,6 +101,7 @@ def audit(pipeline: Pipeline, lock: Lock) -> Lock:
     is tried again), `IntegrityViolation` when rows are missing or foreign (the window is marked
     mismatch, an attempt is counted and the next load replaces it).
     """
+    require_marker(lock, "stage_to_target", Phase.SOURCE_TO_STAGE)
     with phase(pipeline, lock, Phase.AUDIT) as working:
         verdict = judge(recounted(pipeline, working))
     if not verdict.sound:
@@ -107,6 +110,12 @@ def audit(pipeline: Pipeline, lock: Lock) -> Lock:
     done = completed(pipeline, working, Result.EMPTY if verdict.empty else Result.LOADED, verdict)
     emit(PhaseFinished(lock.record_id, Phase.AUDIT))
     return done
+
+
+def require_marker(lock: Lock, missing: str, too_early: Phase | None = None) -> None:
+    """Refuse a phase whose predecessor has left no marker."""
+    if lock.columns["phase_completed"] in (None, too_early):
+        raise Misuse(f"window {lock.window}: {missing} comes first; run the tasks in their order.")
 
 
 def recounted(pipeline: Pipeline, lock: Lock) -> Counts:

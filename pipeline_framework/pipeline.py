@@ -1,5 +1,6 @@
 """Configuration, transfer and control table put together; runs nothing."""
 
+import logging
 import os
 import socket
 from collections.abc import Iterator
@@ -13,9 +14,12 @@ from pipeline_framework import registry
 from pipeline_framework.config import FinalConfig
 from pipeline_framework.control_table import Database, Holder, PipelineKey, Record
 from pipeline_framework.control_table.migrations import require_current
+from pipeline_framework.errors import PipelineError
 from pipeline_framework.interfaces import Transfer
 from pipeline_framework.transfers import FunctionsTransfer, StreamedTransfer
 from pipeline_framework.transfers.record_functions import RecordFunctions
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass
@@ -50,9 +54,15 @@ class Pipeline:
         return RecordFunctions(self.module, self.config.for_functions())
 
     def moved(self, record: Record) -> Record:
-        """Tell the module of a move; the record itself comes back."""
+        """Tell the module of a move; the record itself comes back.
+
+        The move is made by then, so an error of the module is logged and undoes nothing.
+        """
         if self.module:
-            self.record_functions.updated(record.lock().columns)
+            try:
+                self.record_functions.updated(record.columns())
+            except PipelineError as error:
+                logger.warning("window %s was moved; %s", record.window, error)
         return record
 
 

@@ -37,10 +37,10 @@ def main() -> NoReturn:
         leave(f"error: {error}", MISUSED)
     except PipelineError as error:
         leave(f"error: {error}", FAILED)
-    except KeyboardInterrupt:
-        leave("interrupted: the window that was running was put back, nothing is lost", INTERRUPTED)
-    except BrokenPipeError:  # the reader of a pipe has gone, as with `| head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except SystemExit as stop:
+        if stop.code in (INTERRUPTED, TERMINATED):
+            output.complain("interrupted: a window that was running was put back, nothing is lost")
+        raise
     except Exception as error:
         if os.environ.get("PIPELINE_DEBUG"):
             raise

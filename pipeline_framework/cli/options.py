@@ -68,6 +68,13 @@ def clock(pipeline: "Pipeline", now: str | None) -> datetime:
     return pipeline.config.instant(now, "--now") if now else pipeline.database.now().astimezone(UTC)
 
 
-def instant(pipeline: "Pipeline", text: str | None, option: str, default: datetime) -> datetime:
-    """An option's instant in UTC."""
-    return pipeline.config.instant(text, option) if text else default
+def span(pipeline: "Pipeline", first: str | None, last: str | None) -> tuple[datetime, datetime]:
+    """`--from` and `--to` in UTC, as wide as can be where one is missing."""
+    from pipeline_framework.errors import Misuse
+    from pipeline_framework.reports.history import EARLIEST, LATEST
+
+    start = pipeline.config.instant(first, "--from") if first else EARLIEST
+    end = pipeline.config.instant(last, "--to") if last else LATEST
+    if end <= start:
+        raise Misuse("--to must be later than --from; a date means its midnight, so a day ends at the next.")
+    return start, end

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime
@@ -10,10 +11,12 @@ from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from pipeline_framework.cli.options import Format
 
 Row = Mapping[str, Any]
+WIDE = 200  # columns where there is no terminal
 LABELS = {  # short, so that a table of windows fits a terminal
     "window_start_time": "start",
     "window_end_time": "end",
@@ -35,14 +38,20 @@ COLORS = {
 }
 
 
+def console(*, stderr: bool = False) -> Console:
+    """A console; what a pipe or file gets is as wide as a table of windows needs."""
+    known = os.environ.get("COLUMNS") or (sys.stderr if stderr else sys.stdout).isatty()
+    return Console(stderr=stderr, highlight=False, emoji=False, width=None if known else WIDE)
+
+
 def complain(message: str) -> None:
     """One line on standard error."""
-    Console(stderr=True, soft_wrap=True, highlight=False).print(message, markup=False)
+    console(stderr=True).print(message, markup=False, soft_wrap=True)
 
 
 def say(message: str) -> None:
     """One line on standard output."""
-    Console(soft_wrap=True, highlight=False).print(message, markup=False)
+    console().print(message, markup=False, soft_wrap=True)
 
 
 def counted(windows: int) -> str:
@@ -65,26 +74,45 @@ def print_json(value: Any) -> None:
     sys.stdout.write("\n")
 
 
-def print_rows(rows: Iterable[Row], form: Format, shown: Sequence[str], title: str = "") -> None:
-    """Rows by name: all their keys as JSON or CSV, those of `shown` as a table."""
+def print_rows(
+    rows: Iterable[Row], form: Format, shown: Sequence[str], title: str = "", every: Sequence[str] = ()
+) -> None:
+    """Rows by name: all their keys as JSON or CSV, those of `shown` as a table.
+
+    `every` names the keys for a CSV that has no rows. JSON and CSV are written row by row.
+    """
     if form is Format.JSON:
-        print_json([dict(row) for row in rows])
+        print_json_rows(rows)
     elif form is Format.CSV:
-        print_csv([dict(row) for row in rows])
+        print_csv(rows, every or shown)
     else:
         print_table(rows, shown, title)
 
 
-def print_csv(rows: Sequence[Row]) -> None:
+def print_json_rows(rows: Iterable[Row]) -> None:
+    """A list of objects."""
+    separator = "[\n"
+    for row in rows:
+        sys.stdout.write(separator + json.dumps(dict(row), default=plain, indent=2, ensure_ascii=False))
+        separator = ",\n"
+    sys.stdout.write("[]\n" if separator == "[\n" else "\n]\n")
+
+
+def print_csv(rows: Iterable[Row], names: Sequence[str]) -> None:
     """A header and the rows, as RFC 4180 says."""
-    writer = csv.DictWriter(sys.stdout, list(rows[0]) if rows else [])
-    writer.writeheader()
-    writer.writerows({name: csv_cell(value) for name, value in row.items()} for row in rows)
+    writer = None
+    for row in rows:
+        if writer is None:
+            writer = csv.DictWriter(sys.stdout, list(row))
+            writer.writeheader()
+        writer.writerow({name: csv_cell(value) for name, value in row.items()})
+    if writer is None:
+        csv.DictWriter(sys.stdout, names).writeheader()
 
 
 def csv_cell(value: Any) -> Any:
-    """A value as CSV carries it: numbers as they are, objects as JSON."""
-    if isinstance(value, dict):
+    """A value as CSV carries it: numbers as they are, objects and lists as JSON."""
+    if isinstance(value, dict | list):
         return json.dumps(value, default=plain)
     return value if value is None or isinstance(value, int | float | str) else plain(value)
 
@@ -93,14 +121,14 @@ def print_table(rows: Iterable[Row], shown: Sequence[str], title: str) -> None:
     """A table for people; the title alone where there are no rows."""
     rows = list(rows)
     if not rows:
-        say(title)
+        say(title or "no window")
         return
     table = Table(title=title or None, title_justify="left", header_style="bold")
     for name in shown:
         table.add_column(LABELS.get(name, name.replace("_", " ")), overflow="fold")
     for row in rows:
         table.add_row(*(colored(cell(row.get(name))) for name in shown))
-    Console().print(table)
+    console().print(table)
 
 
 def print_object(thing: Row, form: Format) -> None:
@@ -118,7 +146,7 @@ def print_values(thing: Row) -> None:
     table.add_column(overflow="fold")
     for name, value in thing.items():
         table.add_row(name, colored(cell(value)))
-    Console().print(table)
+    console().print(table)
 
 
 def cell(value: Any) -> str:
@@ -132,6 +160,6 @@ def cell(value: Any) -> str:
     return str(value)
 
 
-def colored(text: str) -> str:
-    """The text in the color of its word, if it has one."""
-    return f"[{COLORS[text]}]{text}[/]" if text in COLORS else text.replace("[", r"\[")
+def colored(text: str) -> Text:
+    """The text in the color of its word, if it has one; never read as markup."""
+    return Text(text, style=COLORS.get(text, ""))

@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from pipeline_framework.cli.options import Format
-from pipeline_framework.cli.output import complain
+from pipeline_framework.cli.output import complain, console
 from pipeline_framework.signals import Moved, PhaseStarted, Retrying, Signal, listening
 
 if TYPE_CHECKING:
@@ -20,16 +20,18 @@ def watched(outcomes: "Iterable[Outcome]", expected: int, form: Format) -> "Iter
     Lines go to standard output, and to standard error when that is kept for JSON or CSV; failures always
     go to standard error.
     """
-    console = Console(stderr=form is not Format.TABLE, highlight=False, soft_wrap=True)
-    with bars(console) as progress, listening(Listener(progress)):
+    screen = console(stderr=form is not Format.TABLE)
+    with bars(screen) as progress, listening(Listener(progress)):
         windows = progress.add_task("windows", total=expected, rows="")
         for outcome in outcomes:
             progress.advance(windows)
-            console.print(line(outcome), markup=False) if outcome.done else complain(line(outcome))
+            screen.print(line(outcome), markup=False, soft_wrap=True) if outcome.done else complain(
+                line(outcome)
+            )
             yield outcome
 
 
-def bars(console: Console) -> Progress:
+def bars(screen: Console) -> Progress:
     """A bar of windows and what the current one is doing; silent where there is no terminal."""
     return Progress(
         TextColumn("{task.description}"),
@@ -37,8 +39,8 @@ def bars(console: Console) -> Progress:
         MofNCompleteColumn(),
         TimeRemainingColumn(),
         TextColumn("{task.fields[rows]}"),
-        console=console,
-        disable=not console.is_terminal,
+        console=screen,
+        disable=not screen.is_terminal,
         transient=True,
     )
 
@@ -64,5 +66,5 @@ class Listener:
             case Moved(rows=rows):
                 self.rows += rows
             case Retrying(error=error, wait=wait):
-                complain(f"{error} Trying again in {wait:.0f} s.")
+                complain(f"{error} Trying again in {wait:.1f} s.")
         self.progress.update(TaskID(0), rows=f"{self.phase} {self.rows:,} rows" if self.rows else self.phase)

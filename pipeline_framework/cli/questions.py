@@ -13,8 +13,8 @@ from pipeline_framework.cli.options import (
     NowOption,
     ToOption,
     clock,
-    instant,
     opened,
+    span,
 )
 
 WINDOW = ["window_start_time", "window_end_time", "time_interval"]
@@ -27,7 +27,13 @@ PROGRESS = [
     "retry_attempt",
 ]
 MOVE = ["happened_at", "move_name", "from_status", "to_status", "lock_epoch", "actor", "reason"]
-LimitOption = Annotated[int, typer.Option("--limit", min=0, help="At most so many windows; 0: all.")]
+LimitOption = Annotated[
+    int | None,
+    typer.Option(
+        "--limit", min=0, help="At most so many, 0 for all; a table shows 100 unless told."
+    ),
+]
+TABLE_LIMIT = 100  # windows
 WindowArgument = Annotated[str, typer.Argument(help="Its id, or its start, as `pipeline windows` prints it.")]
 
 
@@ -36,21 +42,25 @@ def plan(
     now: NowOption = None,
     first: FromOption = None,
     last: ToOption = None,
+    limit: LimitOption = None,
     form: FormatOption = Format.TABLE,
 ) -> None:
     """List the windows that would be added or run, without doing it.
 
     Example: pipeline plan --now 2013-03-12
     """
+    from pipeline_framework.control_table.record import COLUMNS
     from pipeline_framework.generation import Choice
-    from pipeline_framework.reports.history import EARLIEST, LATEST
     from pipeline_framework.reports.plan import plan as planned
 
     with opened(config) as pipeline:
-        start, end = instant(pipeline, first, "--from", EARLIEST), instant(pipeline, last, "--to", LATEST)
+        start, end = span(pipeline, first, last)
         rows = planned(pipeline, clock(pipeline, now), Choice(first=start, last=end))
         title = f"{pipeline.config.pipeline_id}: {output.counted(len(rows))} would run"
-        output.print_rows(rows, form, ["id", "target_day", *WINDOW], title)
+        most = shown_at_most(limit, form)
+        if most and most < len(rows):
+            title += f", the first {most} of them; --limit 0 shows all"
+        output.print_rows(rows[:most], form, ["id", "target_day", *WINDOW], title, COLUMNS)
 
 
 def status(config: ConfigOption = None, now: NowOption = None, form: FormatOption = Format.TABLE) -> None:
@@ -70,24 +80,36 @@ def windows(
     last: ToOption = None,
     state: Annotated[str, typer.Option("--status", help="PENDING, IN_PROGRESS, COMPLETED or FAILED.")] = "",
     result: Annotated[str, typer.Option(help="loaded, empty, already_present, skipped or mismatch.")] = "",
-    limit: LimitOption = 100,
+    limit: LimitOption = None,
     form: FormatOption = Format.TABLE,
 ) -> None:
     """List windows, oldest first.
 
     Example: pipeline windows --status FAILED --from 2013-03-10 --to 2013-03-11
     """
+    from pipeline_framework.control_table.record import COLUMNS
     from pipeline_framework.control_table.states import Result, Status
     from pipeline_framework.reports import history
 
     one_of("--status", state, list(Status))
     one_of("--result", result, list(Result))
     with opened(config) as pipeline:
-        start = instant(pipeline, first, "--from", history.EARLIEST)
-        end = instant(pipeline, last, "--to", history.LATEST)
-        every = None if limit == 0 or form is not Format.TABLE else limit
-        found = history.windows(pipeline, history.Filter(start, end, state, result), every)
-        output.print_rows((record.columns() for record in found), form, ["id", *WINDOW, *PROGRESS])
+        wanted = history.Filter(*span(pipeline, first, last), state, result)
+        most = shown_at_most(limit, form)
+        found = (record.columns() for record in history.windows(pipeline, wanted, most))
+        output.print_rows(found, form, ["id", *WINDOW, *PROGRESS], most_note(most), COLUMNS)
+
+
+def shown_at_most(limit: int | None, form: Format) -> int | None:
+    """How many windows are printed; None for all."""
+    if limit is None:
+        return TABLE_LIMIT if form is Format.TABLE else None
+    return limit or None
+
+
+def most_note(most: int | None) -> str:
+    """What a table says that may have been cut."""
+    return f"at most {output.counted(most)}, oldest first; --limit 0 shows all" if most else ""
 
 
 def one_of(option: str, text: str, known: list[str]) -> None:
@@ -108,42 +130,42 @@ def show(window: WindowArgument, config: ConfigOption = None, form: FormatOption
     with opened(config) as pipeline:
         record = history.window(pipeline, window)
         moves = history.life(pipeline, record)
-        if form is Format.JSON:
-            output.print_json({**record.as_json(), "events": moves})
+        if form is not Format.TABLE:
+            output.print_object({**record.columns(), "events": moves}, form)
             return
         known = {name: value for name, value in record.columns().items() if value not in (None, "")}
         output.print_object(known, form)
         output.print_rows(moves, form, MOVE, "Moves")
 
 
-def gaps(config: ConfigOption = None, now: NowOption = None, form: FormatOption = Format.TABLE) -> None:
+def gaps(config: ConfigOption = None, form: FormatOption = Format.TABLE) -> None:
     """Prove coverage: holes that no window covers, overlaps, windows without data.
 
     Example: pipeline gaps --format json
     """
     from dataclasses import asdict
 
-    from pipeline_framework.reports.gaps import covered
     from pipeline_framework.reports.gaps import gaps as found
+    from pipeline_framework.reports.gaps import looked_at
 
     with opened(config) as pipeline:
         rows = [asdict(gap) for gap in found(pipeline)]
-        proved = covered(pipeline, clock(pipeline, now))
+        proved = looked_at(pipeline)
         shown = ["kind", "window_start_time", "window_end_time", "note"]
-        title = (
-            f"{pipeline.config.pipeline_id} {proved or '(no window is ready yet)'}: {len(rows):,} findings"
-        )
+        title = f"{pipeline.config.pipeline_id} {proved or '(no window yet)'}: {len(rows):,} findings"
         output.print_rows(rows, form, shown, title)
 
 
-def locks_list(config: ConfigOption = None, form: FormatOption = Format.TABLE) -> None:
+def locks_list(
+    context: typer.Context, config: ConfigOption = None, form: FormatOption = Format.TABLE
+) -> None:
     """Who holds which window, and until when.
 
     Example: pipeline locks list
     """
     from pipeline_framework.reports.locks import locks
 
-    with opened(config) as pipeline:
+    with opened(config or context.obj) as pipeline:
         rows = [lock.as_json() for lock in locks(pipeline)]
         shown = ["id", "window_start_time", "lock_owner", "dag_run_id", "lease_expires_at", "stale"]
         output.print_rows(rows, form, shown, "Locks" if rows else "No window is locked")

@@ -1,6 +1,7 @@
 """Commands by which a person decides: reopen, retry, audit, locks clear."""
 
 import getpass
+import os
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -13,13 +14,14 @@ from pipeline_framework.cli.options import (
     FromOption,
     ReasonOption,
     ToOption,
-    instant,
     opened,
+    span,
 )
 from pipeline_framework.cli.questions import PROGRESS, WINDOW, WindowArgument, locks_list
 
 if TYPE_CHECKING:
     from pipeline_framework.control_table import Record
+    from pipeline_framework.operations.repair import Decision
     from pipeline_framework.pipeline import Pipeline
 
 locks = typer.Typer(help="Who holds what; clear what is stale.", invoke_without_command=True)
@@ -30,6 +32,9 @@ def reopen(
     window: OneWindow = None,
     first: FromOption = None,
     last: ToOption = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Also windows that wait to run: they start over, from the source.")
+    ] = False,
     reason: ReasonOption = "reopened by hand",
     config: ConfigOption = None,
     form: FormatOption = Format.TABLE,
@@ -38,10 +43,15 @@ def reopen(
 
     Example: pipeline reopen --from 2013-03-10 --to 2013-03-11 --reason "source was repaired"
     """
+    from pipeline_framework.errors import Misuse
     from pipeline_framework.operations import repair
 
+    if window is None and first is None and last is None:
+        raise Misuse("say which windows: --window, or --from and --to; `pipeline windows` lists them.")
+    move = repair.force_reopen if force else repair.reopen
     with opened(config) as pipeline:
-        report(repair.reopen(pipeline, decision(pipeline, window, first, last, reason)), form, "reopened")
+        moved = move(pipeline, decision(pipeline, window, first, last, reason))
+        report(moved, form, "reopened: only COMPLETED and FAILED ones are, with --force PENDING ones too")
 
 
 def retry(
@@ -52,19 +62,15 @@ def retry(
     config: ConfigOption = None,
     form: FormatOption = Format.TABLE,
 ) -> None:
-    """Give quarantined windows new attempts and end the wait of those that failed before.
+    """Give quarantined windows new attempts and end the wait of those that failed before; all unless told.
 
     Example: pipeline retry --window 17
     """
     from pipeline_framework.operations import repair
-    from pipeline_framework.reports.history import EARLIEST
 
     with opened(config) as pipeline:
-        if window is None and first is None:
-            first = EARLIEST.isoformat()
-        report(
-            repair.retry(pipeline, decision(pipeline, window, first, last, reason)), form, "to be tried again"
-        )
+        moved = repair.retry(pipeline, decision(pipeline, window, first, last, reason))
+        report(moved, form, "to be tried again: only FAILED ones are, and those that wait after a failure")
 
 
 def audit(window: WindowArgument, config: ConfigOption = None, form: FormatOption = Format.TABLE) -> None:
@@ -83,18 +89,18 @@ def audit(window: WindowArgument, config: ConfigOption = None, form: FormatOptio
 
 
 @locks.callback()
-def locks_callback(
-    context: typer.Context, config: ConfigOption = None, form: FormatOption = Format.TABLE
-) -> None:
+def locks_callback(context: typer.Context, config: ConfigOption = None) -> None:
     """Who holds what; clear what is stale."""
+    context.obj = config
     if context.invoked_subcommand is None:
-        locks_list(config, form)
+        locks_list(context)
 
 
 @locks.command("clear")
 def locks_clear(
+    context: typer.Context,
     stale: Annotated[bool, typer.Option("--stale", help="Every lock whose lease ran out.")] = False,
-    number: Annotated[int | None, typer.Option("--id", help="The lock of one window.")] = None,
+    number: Annotated[int | None, typer.Option("--id", max=2**63 - 1, help="The lock of one window.")] = None,
     force: Annotated[bool, typer.Option("--force", help="With --id: even a lock that still lives.")] = False,
     reason: ReasonOption = "cleared by hand",
     config: ConfigOption = None,
@@ -103,14 +109,15 @@ def locks_clear(
 
     Example: pipeline locks clear --stale
     """
+    from pipeline_framework import locking
     from pipeline_framework.errors import Misuse, NothingToDo
     from pipeline_framework.operations import locks as operation
 
-    if stale == (number is not None):
-        raise Misuse("say either --stale or --id N; `pipeline locks list` shows the locks.")
-    with opened(config) as pipeline:
+    if stale == (number is not None) or (stale and force):
+        raise Misuse("say either --stale or --id N (and --force); `pipeline locks list` shows the locks.")
+    with opened(config or context.obj) as pipeline:
         if number is None:
-            cleared = operation.rescued(pipeline)
+            cleared = locking.rescued(pipeline)
         else:
             cleared = [operation.clear(pipeline, number, actor=person(), reason=reason, only_stale=not force)]
     if not cleared:
@@ -119,25 +126,30 @@ def locks_clear(
         output.say(f"window {record.window} (id {record.id}) is {record.pipeline_status} again")
 
 
-def decision(pipeline: "Pipeline", window: str | None, first: str | None, last: str | None, reason: str):  # type: ignore[no-untyped-def]
+def decision(
+    pipeline: "Pipeline", window: str | None, first: str | None, last: str | None, reason: str
+) -> "Decision":
     """What the options of a repair mean."""
     from pipeline_framework.errors import Misuse
     from pipeline_framework.operations.repair import Decision
-    from pipeline_framework.reports.history import LATEST
     from pipeline_framework.reports.history import window as find
 
-    if (window is None) == (first is None):
-        raise Misuse("say either --window or --from (and --to); `pipeline windows` lists them.")
+    if not reason.strip():
+        raise Misuse("--reason is empty; say why, it is kept with the window.")
+    if window is not None and (first or last):
+        raise Misuse("say either --window, or --from and --to; `pipeline windows` lists them.")
     if window is not None:
         chosen = find(pipeline, window).window
         return Decision(chosen.start, chosen.end, person(), reason)
-    start = instant(pipeline, first, "--from", LATEST)
-    return Decision(start, instant(pipeline, last, "--to", LATEST), person(), reason)
+    return Decision(*span(pipeline, first, last), person(), reason)
 
 
 def person() -> str:
     """Who decides, as the operating system names them."""
-    return getpass.getuser()
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container's user need not be in its passwd file
+        return f"uid {os.getuid()}"
 
 
 def report(records: "list[Record]", form: Format, what: str) -> None:
@@ -147,7 +159,8 @@ def report(records: "list[Record]", form: Format, what: str) -> None:
     if not records:
         raise NothingToDo(f"no window was {what}.")
     rows = [record.columns() for record in records]
-    output.print_rows(rows, form, ["id", *WINDOW, *PROGRESS], f"{output.counted(len(rows))} {what}")
+    title = f"{output.counted(len(rows))} {what.partition(':')[0]}"
+    output.print_rows(rows, form, ["id", *WINDOW, *PROGRESS], title)
 
 
 def add_to(app: typer.Typer) -> None:

@@ -1,6 +1,7 @@
 """Commands that move windows: run, task, backfill."""
 
 from collections.abc import Iterable
+from datetime import datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -12,6 +13,7 @@ from pipeline_framework.cli.questions import WINDOW
 
 if TYPE_CHECKING:
     from pipeline_framework.operations.run import Outcome
+    from pipeline_framework.pipeline import Pipeline
 
 FromRequired = Annotated[str, typer.Option("--from", metavar="ISO", help="First instant of the range.")]
 ToRequired = Annotated[str, typer.Option("--to", metavar="ISO", help="End of the range, not included.")]
@@ -24,9 +26,7 @@ def run(
     until_caught_up: Annotated[
         bool, typer.Option("--until-caught-up", help="Every ready window, oldest first.")
     ] = False,
-    window: Annotated[
-        str | None, typer.Option("--window", metavar="ISO", help="The window that starts then.")
-    ] = None,
+    window: Annotated[str | None, typer.Option("--window", help="One window: its id or its start.")] = None,
     form: FormatOption = Format.TABLE,
 ) -> None:
     """Generate, lock, move, audit: one window, or all that are ready.
@@ -45,8 +45,8 @@ def run(
             ready = prepare(pipeline, time)
             finish(watched(run_until_caught_up(pipeline, time), ready, form), form)
         else:
-            start = pipeline.config.instant(window, "--window") if window else None
-            finish(watched(iter([run_once(pipeline, time, Choice(start))]), 1, form), form)
+            choice = Choice(start_of(pipeline, window) if window else None)
+            finish(watched((run_once(pipeline, time, choice) for _ in range(1)), 1, form), form)
 
 
 def backfill(
@@ -98,19 +98,26 @@ def task(
         output.say(run_task(pipeline, name, clock(pipeline, now)))
 
 
+def start_of(pipeline: "Pipeline", window: str) -> datetime:
+    """The start of the window of that id, or the start itself, which need not be a window's yet."""
+    from pipeline_framework.reports.history import window as find
+
+    if window.isdecimal():
+        return find(pipeline, window).window_start_time
+    return pipeline.config.instant(window, "--window")
+
+
 def finish(outcomes: "Iterable[Outcome]", form: Format) -> None:
     """Print what the outcomes came to, and leave with the exit code that says it."""
-    from pipeline_framework.errors import NothingToDo
-
     done, failed, rows = 0, 0, []
-    for outcome in outcomes:
-        done, failed = done + outcome.done, failed + (not outcome.done)
+    try:
+        for outcome in outcomes:
+            done, failed = done + outcome.done, failed + (not outcome.done)
+            if form is not Format.TABLE:
+                rows.append(outcome.as_json())
+    finally:
         if form is not Format.TABLE:
-            rows.append(outcome.as_json())
-    if not done + failed:
-        raise NothingToDo("no window is ready; `pipeline status` says until when the pipeline is complete.")
-    if rows:
-        output.print_rows(rows, form, ())
+            output.print_rows(rows, form, WINDOW)
     output.complain(f"{output.counted(done + failed)}: {done:,} done, {failed:,} failed")
     if failed:
         raise typer.Exit(1)

@@ -1,6 +1,6 @@
 """Windows enter the control table: once each, never across another, under the grid then in force."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
 from itertools import islice
@@ -52,19 +52,25 @@ def add(database: Database, key: PipelineKey, history: GridHistory, windows: Ite
     Raises `Misuse` when a window overlaps another one (its page is not added), `Transient` when another
     process changed the grid meanwhile.
     """
+    return sum(len(ids) for ids in added(database, key, history, windows))
+
+
+def added(
+    database: Database, key: PipelineKey, history: GridHistory, windows: Iterable[NewWindow]
+) -> Iterator[list[int]]:
+    """The same, page by page as it happens: the ids of the rows that were added."""
     pages = iter(windows)
-    return sum(
-        _add_page(database, key, history, page) for page in iter(lambda: list(islice(pages, PAGE)), [])
-    )
+    for page in iter(lambda: list(islice(pages, PAGE)), []):
+        yield _add_page(database, key, history, page)
 
 
-def _add_page(database: Database, key: PipelineKey, history: GridHistory, page: list[NewWindow]) -> int:
+def _add_page(database: Database, key: PipelineKey, history: GridHistory, page: list[NewWindow]) -> list[int]:
     _require_apart(key, page)
     rows = [row.columns() for row in page]
     with database.transaction() as transaction:
         _note_grid(transaction, key, history)
         _require_free(transaction, key, rows)
-        return len(transaction.run("add_windows", **key.parameters, windows=rows))
+        return [row["id"] for row in transaction.run("add_windows", **key.parameters, windows=rows)]
 
 
 def _require_apart(key: PipelineKey, page: list[NewWindow]) -> None:

@@ -52,7 +52,7 @@ def fail(database: Database, lock: Lock, error: str, *, backoff_seconds: float, 
 
     The wait is `backoff_seconds`, doubled for every attempt before, an hour at most; half of it is by chance.
     """
-    error = error[:LONGEST_ERROR] or "no reason was given"
+    error = _storable(error)
     return _move(
         database, lock, "fail", error=error, backoff_seconds=backoff_seconds, **_filled(COUNTS, facts)
     )
@@ -62,7 +62,7 @@ def mismatch(
     database: Database, lock: Lock, error: str, *, backoff_seconds: float, **facts: object
 ) -> Record:
     """Like `fail`, for rows missing or foreign: the markers go, and the next load replaces the window."""
-    error = error[:LONGEST_ERROR] or "no reason was given"
+    error = _storable(error)
     return _move(
         database, lock, "mismatch", error=error, backoff_seconds=backoff_seconds, **_filled(COUNTS, facts)
     )
@@ -78,6 +78,12 @@ def renew(database: Database, lock: Lock, *, lease_seconds: float) -> None:
     parameters = {"id": lock.record_id, "epoch": lock.epoch, "lease_seconds": lease_seconds}
     if not database.run("renew", **parameters):
         raise _lost(database, lock)
+
+
+def _storable(error: str) -> str:
+    """The text as both databases can keep it: no NUL, no half of a character, not without end."""
+    clean = error.encode("utf-8", "replace").decode().replace("\0", "")
+    return clean[:LONGEST_ERROR] or "no reason was given"
 
 
 def _move(database: Database, lock: Lock, move: str, **parameters: object) -> Record:

@@ -24,6 +24,7 @@ def prepare(pipeline: Pipeline, now: datetime, choice: Choice) -> Backfill:
 
     Raises `Misuse` when the range begins before the pipeline's `start`, or holds no ready window.
     """
+    pipeline.transfer  # noqa: B018 - a wrong key of a connector is found before a window is locked
     require_range(pipeline, choice)
     generate(pipeline, now, choice)
     edges = pipeline.database.run(

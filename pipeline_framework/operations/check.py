@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from pipeline_framework import registry
 from pipeline_framework.config import FinalConfig
 from pipeline_framework.control_table import Database, migrations
 from pipeline_framework.errors import PipelineError
@@ -28,6 +29,7 @@ class Finding:
 def check(config: FinalConfig) -> Iterator[Finding]:
     """Configuration, control table, clock, then each part of the transfer."""
     yield Finding("configuration", f"{config.file} is valid")
+    yield finding("keys", lambda: keys(config))
     yield finding("control table", lambda: control_table(config))
     yield finding("clock", lambda: clock(config))
     yield from parts(config)
@@ -39,6 +41,15 @@ def finding(subject: str, ask: Callable[[], str]) -> Finding:
         return Finding(subject, answer=ask())
     except PipelineError as error:
         return Finding(subject, problem=str(error))
+
+
+def keys(config: FinalConfig) -> str:
+    """Whether function_x, function_y and function_z make their keys, for the first window."""
+    values = {"window_start": config.start, "window_end": config.start, "target_day": config.start.date()}
+    names = ("pipeline_id", "mapping_name", "source_name", "target_name")
+    values |= {name: getattr(config, name) for name in names} | {"time_interval": config.granularity}
+    made = [registry.key(config, f"function_{letter}", values) for letter in "xyz"]
+    return ", ".join(key for key in made if key) or "none are asked for"
 
 
 def control_table(config: FinalConfig) -> str:

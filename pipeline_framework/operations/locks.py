@@ -1,8 +1,9 @@
 """Clear locks: what a run still holds, what is stale, and what a person lets go by hand."""
 
 from pipeline_framework.control_table import Record, decisions, rescue
+from pipeline_framework.locking import rescued
 from pipeline_framework.pipeline import Pipeline
-from pipeline_framework.reports.locks import locks
+from pipeline_framework.reports.history import window
 
 
 def cleanup(pipeline: Pipeline) -> list[Record]:
@@ -20,26 +21,13 @@ def released(pipeline: Pipeline) -> list[Record]:
     return [pipeline.moved(record) for record in released]
 
 
-def rescued(pipeline: Pipeline) -> list[Record]:
-    """Put back every window whose lease ran out."""
-    backoff = pipeline.config.backoff_seconds
-    return [
-        pipeline.moved(record)
-        for record in rescue.rescue(pipeline.database, pipeline.key, backoff_seconds=backoff)
-    ]
-
-
 def clear(pipeline: Pipeline, record_id: int, *, actor: str, reason: str, only_stale: bool) -> Record:
     """Let go of one lock by a person's decision; a living one only when `only_stale` is off.
 
     Raises `Misuse` when the window is not locked, or its lease still runs and `only_stale` is on.
     """
+    window(pipeline, str(record_id))  # another pipeline's window is none of this one's business
     record = decisions.clear_lock(
         pipeline.database, record_id, actor=actor, reason=reason, only_stale=only_stale
     )
     return pipeline.moved(record)
-
-
-def stale(pipeline: Pipeline) -> list[Record]:
-    """Windows whose lease ran out and that nobody rescued yet."""
-    return [lock.record for lock in locks(pipeline) if lock.stale]

@@ -3,10 +3,13 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
 from pipeline_framework import phases
 from pipeline_framework.audit import Verdict, judge
 from pipeline_framework.control_table import Record, decisions
+from pipeline_framework.control_table.states import Phase
+from pipeline_framework.errors import Misuse
 from pipeline_framework.pipeline import Pipeline
 
 
@@ -28,6 +31,11 @@ def reopen(pipeline: Pipeline, decision: Decision) -> list[Record]:
     return moved(pipeline, decisions.reopen, decision)
 
 
+def force_reopen(pipeline: Pipeline, decision: Decision) -> list[Record]:
+    """The same, for windows that wait to run as well: they start over, from the source."""
+    return moved(pipeline, partial(decisions.reopen, force=True), decision)
+
+
 def retry(pipeline: Pipeline, decision: Decision) -> list[Record]:
     """Give quarantined windows new attempts, and end the wait of those in backoff."""
     return moved(pipeline, decisions.retry, decision)
@@ -47,5 +55,10 @@ def moved(pipeline: Pipeline, move: Callable[..., list[Record]], decision: Decis
 
 
 def audit_again(pipeline: Pipeline, record: Record) -> Verdict:
-    """Count source and target of a window now and judge; changes nothing in the control table."""
+    """Count source and target of a window now and judge; changes nothing in the control table.
+
+    Raises `Misuse` for a window that was never loaded.
+    """
+    if record.audit_result is None and record.phase_completed != Phase.STAGE_TO_TARGET:
+        raise Misuse(f"{record.standing}, and was not loaded yet; `pipeline run --window {record.id}` does.")
     return judge(phases.counted(pipeline, record.lock()))

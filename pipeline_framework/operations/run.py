@@ -1,20 +1,25 @@
 """Run windows in this process: one, or all that are ready."""
 
+import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 
-from pipeline_framework import attempts, phases
+from pipeline_framework import attempts
 from pipeline_framework.control_table import Record
-from pipeline_framework.errors import NothingPending, NothingToDo, PipelineError
-from pipeline_framework.generation import OLDEST, Choice, generate, watermark
+from pipeline_framework.control_table.states import Status
+from pipeline_framework.errors import CountsMatch, Misuse, NothingToDo, PipelineError
+from pipeline_framework.generation import OLDEST, Choice, generate, ready_until
 from pipeline_framework.interfaces import Lock
-from pipeline_framework.locking import lock_next, store_and_validate
-from pipeline_framework.operations.locks import cleanup, rescued
+from pipeline_framework.locking import lock_next, rescued, store_and_validate
+from pipeline_framework.operations.locks import cleanup
+from pipeline_framework.operations.task import STEPS
 from pipeline_framework.pipeline import Pipeline
 from pipeline_framework.reports.history import window
 from pipeline_framework.windows import Window
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +32,7 @@ class Outcome:
     @property
     def done(self) -> bool:
         """Whether the window is finished."""
-        return self.error is None
+        return self.record.pipeline_status == Status.COMPLETED
 
     @property
     def explanation(self) -> str:
@@ -55,15 +60,28 @@ def run_locked(pipeline: Pipeline, lock_one: Callable[[], Lock]) -> Outcome:
         error = through(pipeline, lock)
         return Outcome(window(pipeline, str(lock.record_id)), error)
     finally:
+        tidied(pipeline)
+
+
+def tidied(pipeline: Pipeline) -> None:
+    """Clear stale locks; what keeps that from being done is logged, for the window's own news matter more."""
+    try:
         cleanup(pipeline)
+    except PipelineError as error:
+        logger.warning("locks could not be cleared: %s", error)
 
 
 def through(pipeline: Pipeline, lock: Lock) -> PipelineError | None:
-    """Take a window through every step; the error that stopped it, recorded already."""
+    """Take a window through every step; the error that stopped it, recorded already.
+
+    A `Misuse` is no fault of this window but of all of them, and is raised.
+    """
     try:
-        for step in (phases.pre_validation, phases.source_to_stage, phases.stage_to_target, phases.audit):
+        for step in STEPS.values():
             lock = attempts.carry_out(pipeline, lock, step)
-    except NothingToDo:
+    except Misuse:
+        raise
+    except CountsMatch:
         return None
     except PipelineError as error:
         return error
@@ -72,10 +90,11 @@ def through(pipeline: Pipeline, lock: Lock) -> PipelineError | None:
 
 def prepare(pipeline: Pipeline, now: datetime) -> int:
     """Add the windows that are due and put stale ones back; how many are ready to run."""
+    pipeline.transfer  # noqa: B018 - a wrong key of a connector is found before a window is locked
     generate(pipeline, now)
     rescued(pipeline)
     ready = pipeline.database.run(
-        "ready_windows", **pipeline.key.parameters, watermark=watermark(pipeline, now)
+        "ready_windows", **pipeline.key.parameters, watermark=ready_until(pipeline, now)
     )
     return int(ready[0]["windows"])
 
@@ -84,12 +103,15 @@ def run_until_caught_up(pipeline: Pipeline, now: datetime, choice: Choice = OLDE
     """Run window after window, a result for each, until none is ready; a failed one does not stop the rest.
 
     The windows are those that `prepare` added; each runs at most once, so one that failed waits for the
-    next call.
+    next call. Raises the `NothingToDo` that says why when not even one could be run.
     """
+    outcome = None
     while True:
         try:
             outcome = run_locked(pipeline, partial(lock_next, pipeline, now, choice))
-        except NothingPending:
+        except NothingToDo:
+            if outcome is None:
+                raise
             return
         yield outcome
         choice = beyond(choice, outcome.record.window)

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from pipeline_framework.control_table import new_windows
 from pipeline_framework.pipeline import Pipeline
-from pipeline_framework.reports.status import inner_holes, ready_until
+from pipeline_framework.reports.status import inner_holes
 from pipeline_framework.windows import Window
 
 
@@ -29,10 +29,11 @@ def gaps(pipeline: Pipeline, *, empty_windows: int = 1000) -> list[Gap]:
     ]
 
 
-def covered(pipeline: Pipeline, now: datetime) -> Window | None:
-    """From where to where coverage is proved: `start` to what is ready; None before the first window is."""
-    until = ready_until(pipeline, now)
-    return Window(pipeline.config.start, until) if until > pipeline.config.start else None
+def looked_at(pipeline: Pipeline) -> Window | None:
+    """From where to where holes were looked for: `start` to the last window; None before there is one."""
+    ends = [island.end for island in new_windows.islands(pipeline.database, pipeline.key)]
+    last = max(ends, default=pipeline.config.start)
+    return Window(pipeline.config.start, last) if last > pipeline.config.start else None
 
 
 def hole(window: Window) -> Gap:

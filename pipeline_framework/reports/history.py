@@ -11,6 +11,7 @@ from pipeline_framework.pipeline import Pipeline
 
 EARLIEST = datetime(1, 1, 1, tzinfo=UTC)
 LATEST = datetime(9999, 12, 31, tzinfo=UTC)
+LARGEST = 2**63 - 1  # id that a database can hold
 PAGE = 1000  # rows fetched at a time
 
 
@@ -29,18 +30,18 @@ EVERYTHING = Filter()
 
 def windows(pipeline: Pipeline, wanted: Filter = EVERYTHING, limit: int | None = None) -> Iterator[Record]:
     """Records that match, oldest first, fetched in pages; all of them when `limit` is None."""
-    found = 0
-    while limit is None or found < limit:
-        size = PAGE if limit is None else min(PAGE, limit - found)
-        page = window_page(pipeline, wanted, size, found)
+    after, left = (EARLIEST, 0), limit
+    while left is None or left > 0:
+        size = PAGE if left is None else min(PAGE, left)
+        page = window_page(pipeline, wanted, size, after)
         yield from page
-        found += len(page)
         if len(page) < size:
             return
+        after, left = (page[-1].window_start_time, page[-1].id), left if left is None else left - size
 
 
-def window_page(pipeline: Pipeline, wanted: Filter, size: int, start: int) -> list[Record]:
-    """`size` records from the `start`-th on."""
+def window_page(pipeline: Pipeline, wanted: Filter, size: int, after: tuple[datetime, int]) -> list[Record]:
+    """`size` records behind the start and id of `after`, so that others' moves shift no page."""
     rows = pipeline.database.run(
         "windows_touching",
         **pipeline.key.parameters,
@@ -49,14 +50,15 @@ def window_page(pipeline: Pipeline, wanted: Filter, size: int, start: int) -> li
         status=wanted.status,
         result=wanted.result,
         page_size=size,
-        page_start=start,
+        after_start=after[0],
+        after_id=after[1],
     )
     return [Record.of(row) for row in rows]
 
 
 def window(pipeline: Pipeline, name: str) -> Record:
     """The window of that id or start time; `Misuse` when there is none."""
-    rows = by_id(pipeline, int(name)) if name.isdecimal() else at(pipeline, name)
+    rows = by_id(pipeline, min(int(name), LARGEST)) if name.isdecimal() else at(pipeline, name)
     if not rows:
         raise Misuse(f"{pipeline.config.pipeline_id} has no window {name}; `pipeline windows` lists them.")
     return Record.of(rows[0])

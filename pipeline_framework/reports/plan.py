@@ -5,8 +5,9 @@ from datetime import datetime
 from itertools import chain
 from typing import Any
 
+from pipeline_framework.control_table.record import COLUMNS
 from pipeline_framework.control_table.states import Status
-from pipeline_framework.generation import OLDEST, Choice, described, due, watermark
+from pipeline_framework.generation import OLDEST, Choice, described, due, ready_until
 from pipeline_framework.pipeline import Pipeline
 from pipeline_framework.reports.history import EARLIEST, Filter, windows
 
@@ -19,9 +20,9 @@ def plan(pipeline: Pipeline, now: datetime, choice: Choice = OLDEST) -> list[dic
 
 def waiting(pipeline: Pipeline, now: datetime, choice: Choice) -> Iterator[dict[str, Any]]:
     """Ready windows that are PENDING already."""
-    until = min(watermark(pipeline, now), choice.last) if choice.last else watermark(pipeline, now)
-    wanted = Filter(choice.first or EARLIEST, until, Status.PENDING)
-    return (dict(record.lock().columns) for record in windows(pipeline, wanted))
+    until = ready_until(pipeline, now)
+    wanted = Filter(choice.first or EARLIEST, min(until, choice.last or until), Status.PENDING)
+    return (record.columns() for record in windows(pipeline, wanted) if record.window_end_time <= until)
 
 
 def to_add(pipeline: Pipeline, now: datetime, choice: Choice) -> Iterator[dict[str, Any]]:
@@ -29,8 +30,9 @@ def to_add(pipeline: Pipeline, now: datetime, choice: Choice) -> Iterator[dict[s
     _, windows_due = due(pipeline, now, choice)
     for window in windows_due:
         yield {
-            "id": None,
+            **dict.fromkeys(COLUMNS),
             **pipeline.key.parameters,
             "pipeline_status": str(Status.PENDING),
+            "retry_attempt": 0,
             **described(pipeline, window).columns(),
         }

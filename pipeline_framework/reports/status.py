@@ -5,7 +5,7 @@ from datetime import datetime
 
 from pipeline_framework.control_table import new_windows
 from pipeline_framework.control_table.states import Status
-from pipeline_framework.generation import watermark
+from pipeline_framework.generation import ready_until, watermark
 from pipeline_framework.pipeline import Pipeline
 from pipeline_framework.reports.locks import locks
 from pipeline_framework.windows import Window, holes
@@ -50,12 +50,6 @@ def status(pipeline: Pipeline, now: datetime) -> PipelineStatus:
         stale_locks=sum(lock.stale for lock in locks(pipeline)),
         gaps=len(inner_holes(pipeline, islands)),
     )
-
-
-def ready_until(pipeline: Pipeline, now: datetime) -> datetime:
-    """The watermark, or the pipeline's end where that is earlier."""
-    until = watermark(pipeline, now)
-    return min(until, pipeline.config.end) if pipeline.config.end else until
 
 
 def inner_holes(pipeline: Pipeline, islands: list[Window]) -> list[Window]:

@@ -44,13 +44,13 @@ class RecordFunctions:
     def oldest(self) -> datetime | None:
         """Start of the window that the module picks; None when it knows of none."""
         record = self._call("download_oldest_pending_record")
-        return _column(record, "window_start_time") if record else None
+        return _start(record) if record else None
 
     def holder(self, window_start: datetime, dag_run_id: str) -> str | None:
         """The other run under which the module says this window is in progress."""
         for record in self._call("get_all_in_progress_records") or ():
             run = str(_column(record, "dag_run_id"))
-            if _column(record, "window_start_time") == window_start and run != dag_run_id:
+            if _start(record) == window_start and run != dag_run_id:
                 return run
         return None
 
@@ -66,8 +66,19 @@ class RecordFunctions:
             raise TransferFailed(f"{name}: {type(error).__name__}: {error}") from error
 
 
-def _column(record: Mapping[str, Any], name: str) -> Any:
-    return record[name] if name in record else record[name.upper()]
+def _start(record: Any) -> datetime:
+    start = _column(record, "window_start_time")
+    if not isinstance(start, datetime) or start.tzinfo is None:
+        raise TransferFailed(
+            f"the module gave {start!r} for a window_start_time; a time with a zone is expected."
+        )
+    return start
+
+
+def _column(record: Any, name: str) -> Any:
+    if not isinstance(record, Mapping) or not {name, name.upper()} & record.keys():
+        raise TransferFailed(f"the module gave {record!r} for a record; a mapping with {name} is expected.")
+    return record.get(name, record.get(name.upper()))
 
 
 def _fitting(function: Callable[..., object], arguments: tuple[object, ...]) -> tuple[object, ...]:

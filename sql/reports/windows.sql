@@ -9,14 +9,15 @@ SELECT * FROM pipeline_records
  WHERE pipeline_id = :pipeline_id AND mapping_name = :mapping_name AND id = :id;
 
 -- name: windows_touching
--- Windows that overlap [first, last), oldest first, a page at a time.
+-- Windows that overlap [first, last), oldest first, a page behind the last row of the one before.
 SELECT * FROM pipeline_records
  WHERE pipeline_id = :pipeline_id AND mapping_name = :mapping_name
    AND window_start_time < :last AND window_end_time > :first
    AND (:status = '' OR pipeline_status = :status)
    AND (:result = '' OR audit_result = :result)
+   AND (window_start_time, id) > (:after_start, :after_id)
  ORDER BY window_start_time, id
- LIMIT :page_size OFFSET :page_start;
+ LIMIT :page_size;
 
 -- name: edges_touching
 -- Where the windows that overlap [first, last) begin and end, and how many of them are not finished.

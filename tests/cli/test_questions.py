@@ -109,3 +109,44 @@ def test_every_reading_command_prints_a_table(flights: Flights, words: tuple[str
     answer = flights(*words)
     assert answer.code == 0
     assert answer.out.strip()
+
+
+def test_planned_and_waiting_windows_make_one_table(flights: Flights) -> None:
+    """A hole to be filled and a window to be run again have the same columns, as CSV too."""
+    flights("backfill", "--from", "2013-03-11", "--to", "2013-03-12")
+    flights("reopen", "--from", "2013-03-11")
+    rows = list(csv.DictReader(io.StringIO(flights("plan", "--format", "csv").out)))
+    assert len(rows) == WINDOWS
+    assert {row["id"] == "" for row in rows} == {True, False}
+
+
+def test_no_rows_are_still_json_and_csv(flights: Flights) -> None:
+    """An empty list, and a header."""
+    assert flights("windows", "--format", "json").json == []
+    assert flights("windows", "--format", "csv").out.startswith("id,pipeline_id,")
+
+
+def test_limits_are_obeyed_and_told(flights: Flights) -> None:
+    """A table that may be cut says so; JSON is whole unless a limit is given."""
+    flights("run")
+    assert len(flights("windows", "--limit", "3", "--format", "json").json) == 3
+    assert "--limit 0" in flights("windows", "--limit", "3").out
+    assert len(flights("windows", "--format", "json").json) == WINDOWS
+
+
+def test_a_range_that_ends_before_it_begins_is_refused(flights: Flights) -> None:
+    """An empty answer would look like one."""
+    for command in ("plan", "windows"):
+        assert flights(command, "--from", "2013-03-10", "--to", "2013-03-09").code == 2
+
+
+def test_brackets_in_an_error_are_shown_as_they_are(flights: Flights) -> None:
+    """What others write is never read as markup."""
+    (flights.folder / "odd.py").write_text(
+        "from implementations.files import FilesSource\n"
+        "class Odd(FilesSource):\n"
+        "    def count(self, window):\n        raise ValueError('[/red] :x: \\x00 \\udc80')\n"
+    )
+    flights.change("type: files", "type: odd:Odd")
+    assert "[/red] :x:" in flights("run").err
+    assert "[/red] :x:" in flights("show", "1").out

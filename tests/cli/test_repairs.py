@@ -67,3 +67,48 @@ def test_a_living_lock_is_only_cleared_by_force(flights: Flights) -> None:
     assert flights("locks", "clear", "--id", "1", "--force").code == 0
     answer = flights("task", "source_to_stage", "--run-id", "mine")
     assert answer.code == 3
+
+
+def test_retry_takes_all_unless_told(flights: Flights) -> None:
+    """As the message of a run that found nothing recommends."""
+    day = flights.folder / "data" / "0.parquet"
+    good = day.read_bytes()
+    day.write_bytes(b"no parquet")
+    for _ in range(3):
+        flights("run")
+    day.write_bytes(good)
+    answer = flights("retry", "--format", "json")
+    assert (answer.code, len(answer.json)) == (0, 1)
+
+
+def test_a_window_that_waits_is_reopened_by_force(flights: Flights) -> None:
+    """Without --force only finished windows are."""
+    flights("run")
+    refused = flights("reopen", "--window", "2")
+    assert (refused.code, "--force" in refused.err) == (3, True)
+    assert flights("reopen", "--window", "2", "--force").code == 0
+
+
+def test_a_reason_is_not_empty(flights: Flights) -> None:
+    """It is kept with the window, and decides that it is loaded again."""
+    flights("run")
+    assert flights("reopen", "--window", "1", "--reason", " ").code == 2
+
+
+def test_a_window_that_was_never_loaded_is_not_audited(flights: Flights) -> None:
+    """All its rows would count as lost."""
+    flights("run")
+    answer = flights("audit", "2")
+    assert (answer.code, "not loaded yet" in answer.err) == (2, True)
+
+
+def test_locks_of_another_pipeline_are_none_of_ours(flights: Flights) -> None:
+    """An id of another pipeline in the same control table is unknown here."""
+    text = (flights.folder / "pipeline.yml").read_text()
+    (flights.folder / "other.yml").write_text(text.replace("pipeline_id: flights", "pipeline_id: other"))
+    flights("task", "store_and_validate", "--run-id", "mine", "--config", "other.yml")
+    (lock,) = flights("locks", "--config", "other.yml", "list", "--format", "json").json
+    refused = flights("locks", "clear", "--id", str(lock["id"]), "--force")
+    assert (refused.code, "has no window" in refused.err) == (2, True)
+    cleared = flights("locks", "--config", "other.yml", "clear", "--id", str(lock["id"]), "--force")
+    assert cleared.code == 0

@@ -166,6 +166,50 @@ def test_a_task_without_a_window_says_what_comes_first(flights: Flights) -> None
     assert "store_and_validate" in answer.err
 
 
+def test_a_wrong_key_of_a_connector_costs_no_attempt(flights: Flights) -> None:
+    """Long runs and backfills find it before they lock a window: exit code 2, nothing counted."""
+    flights.change("time_field: time_hour}\nstage", "time_feld: time_hour}\nstage")
+    backfill = ("backfill", "--from", "2013-03-09", "--to", "2013-03-10")
+    for words in (("run", "--until-caught-up"), backfill):
+        assert flights(*words).code == 2
+    flights.change("time_feld", "time_field")
+    assert {row["retry_attempt"] for row in flights("plan", "--format", "json").json} <= {0}
+    assert flights("run", "--until-caught-up").code == 0
+
+
+def test_an_earlier_end_is_obeyed(flights: Flights) -> None:
+    """Windows that were added before `end` moved back wait; none of them runs."""
+    flights("run")
+    flights.change("end: 2013-03-12 ", "end: 2013-03-10 ")
+    assert len(flights("plan", "--format", "json").json) == 11
+    assert len(flights("run", "--until-caught-up", "--format", "json").json) == 11
+    assert flights("run", "--window", "2013-03-11").code == 3
+
+
+def test_tasks_out_of_order_are_refused(flights: Flights) -> None:
+    """A phase without the marker before it moves nothing and costs no attempt."""
+    flights("task", "store_and_validate", "--run-id", "mine")
+    answer = flights("task", "audit", "--run-id", "mine")
+    assert (answer.code, "comes first" in answer.err) == (2, True)
+    row = flights("windows", "--format", "json").json[0]
+    assert (row["pipeline_status"], row["retry_attempt"]) == ("PENDING", 0)
+
+
+def test_two_pipelines_cannot_empty_each_others_windows(flights: Flights) -> None:
+    """A second pipeline into the same time of the same table is refused; the rows stay."""
+    flights("run", "--until-caught-up")
+    flights.change("pipeline_id: flights", "pipeline_id: others\ntrust_existing: false")
+    answer = flights("run")
+    assert (answer.code, "belongs to pipeline flights" in answer.err) == (2, True)
+    assert flights.target() == flights.rows()
+
+
+def test_a_window_may_be_named_by_its_id(flights: Flights) -> None:
+    """As every other command takes it."""
+    flights("run")
+    assert flights("run", "--window", "5", "--format", "json").json[0]["id"] == 5
+
+
 SLOW = """\
 import time
 from dataclasses import dataclass
