@@ -34,16 +34,18 @@ Step = Callable[[Pipeline, Lock], Lock]
 def pre_validation(pipeline: Pipeline, lock: Lock) -> Lock:
     """Complete an untouched window whose source and target already agree, and raise `CountsMatch`.
 
-    A window with a marker, or one that was reopened, is never passed over on equal counts.
+    A window with a marker, or one that was reopened, is never passed over on equal counts. The counting
+    is work of SOURCE_TO_STAGE: a window whose counting kills the process uses up its attempts like any other.
     """
     if lock.columns["phase_completed"] or lock.columns["reload_reason"] is not None:
         return lock
-    with renewing(pipeline.database, lock, pipeline.config.lease_seconds):
-        counts = counted(pipeline, lock)
-        result = already(pipeline, lock, counts)
+    with phase(pipeline, lock, Phase.SOURCE_TO_STAGE) as working:
+        counts = counted(pipeline, working)
+        result = already(pipeline, working, counts)
+    waiting = parked(pipeline, working)
     if result is None:
-        return parked(pipeline, lock)
-    completed(pipeline, lock, result, judge(counts))
+        return waiting
+    completed(pipeline, waiting, result, judge(counts))
     raise CountsMatch(f"window {lock.window}: {judge(counts).explanation}; nothing was moved.")
 
 

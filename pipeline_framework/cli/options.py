@@ -1,5 +1,7 @@
 """The options that several commands share, and how their texts become values."""
 
+import getpass
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -78,3 +80,11 @@ def span(pipeline: "Pipeline", first: str | None, last: str | None) -> tuple[dat
     if end <= start:
         raise Misuse("--to must be later than --from; a date means its midnight, so a day ends at the next.")
     return start, end
+
+
+def person() -> str:
+    """Who decides, as the operating system names them."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container's user need not be in its passwd file
+        return f"uid {os.getuid()}"

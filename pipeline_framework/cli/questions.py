@@ -29,9 +29,7 @@ PROGRESS = [
 MOVE = ["happened_at", "move_name", "from_status", "to_status", "lock_epoch", "actor", "reason"]
 LimitOption = Annotated[
     int | None,
-    typer.Option(
-        "--limit", min=0, help="At most so many, 0 for all; a table shows 100 unless told."
-    ),
+    typer.Option("--limit", min=0, help="At most so many, 0 for all; a table shows 100 unless told."),
 ]
 TABLE_LIMIT = 100  # windows
 WindowArgument = Annotated[str, typer.Argument(help="Its id, or its start, as `pipeline windows` prints it.")]

@@ -1,7 +1,5 @@
 """Commands by which a person decides: reopen, retry, audit, locks clear."""
 
-import getpass
-import os
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -15,6 +13,7 @@ from pipeline_framework.cli.options import (
     ReasonOption,
     ToOption,
     opened,
+    person,
     span,
 )
 from pipeline_framework.cli.questions import PROGRESS, WINDOW, WindowArgument, locks_list
@@ -142,14 +141,6 @@ def decision(
         chosen = find(pipeline, window).window
         return Decision(chosen.start, chosen.end, person(), reason)
     return Decision(*span(pipeline, first, last), person(), reason)
-
-
-def person() -> str:
-    """Who decides, as the operating system names them."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # a container's user need not be in its passwd file
-        return f"uid {os.getuid()}"
 
 
 def report(records: "list[Record]", form: Format, what: str) -> None:

@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pipeline_framework.cli import output
-from pipeline_framework.cli.options import ConfigOption, Format, FormatOption, NowOption, clock, opened
+from pipeline_framework.cli.options import (
+    ConfigOption,
+    Format,
+    FormatOption,
+    NowOption,
+    clock,
+    opened,
+    person,
+)
 from pipeline_framework.cli.progress import watched
 from pipeline_framework.cli.questions import WINDOW
 
@@ -82,8 +90,8 @@ def task(
     config: ConfigOption = None,
     now: NowOption = None,
     run_id: Annotated[
-        str, typer.Option("--run-id", help="The run that holds the window between tasks.")
-    ] = "by_hand",
+        str | None, typer.Option("--run-id", help="The run that holds the window between tasks; else yours.")
+    ] = None,
 ) -> None:
     """Run one task alone, as the DAG would; the window stays locked under --run-id for the next task.
 
@@ -94,7 +102,7 @@ def task(
 
     if name not in TASKS:
         raise Misuse(f"{name} is no task; take one of {', '.join(TASKS)}.")
-    with opened(config, run_id) as pipeline:
+    with opened(config, run_id or f"by_hand_{person()}") as pipeline:
         output.say(run_task(pipeline, name, clock(pipeline, now)))
 
 

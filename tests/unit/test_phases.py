@@ -21,6 +21,7 @@ from pipeline_framework.interfaces import Loaded, Lock
 from pipeline_framework.locking import store_and_validate
 from pipeline_framework.pipeline import Pipeline
 from pipeline_framework.reports.history import window
+from tests.services.control import age_leases
 from tests.unit.conftest import NOW, ScriptedTransfer
 
 FIRST = "2013-01-01"
@@ -247,6 +248,27 @@ def test_an_interrupted_run_puts_its_window_back(
     with pytest.raises(KeyboardInterrupt):
         attempts.carry_out(scripted, lock, phases.source_to_stage)
     assert columns(scripted, "pipeline_status", "retry_attempt") == ("PENDING", 0)
+
+
+class Killed(BaseException):
+    """What SIGKILL does: nobody gets to say anything."""
+
+
+@pytest.mark.parametrize("step", ["source_count", "source_to_stage", "stage_to_target"])
+def test_a_window_that_kills_its_process_ends_in_quarantine(
+    scripted: Pipeline, lock: Lock, transfer: ScriptedTransfer, step: str
+) -> None:
+    """Wherever it happens, each death counts an attempt, so that the oldest window blocks nobody for ever."""
+    transfer.faults[step] = [Killed(), Killed()]
+    with pytest.raises(Killed):
+        story(scripted, lock)
+    for _ in range(2):
+        age_leases(scripted.database, scripted.key)
+        taken = store_and_validate(scripted, NOW)
+        if taken.record_id == lock.record_id:
+            with pytest.raises(Killed):
+                story(scripted, taken)
+    assert columns(scripted, "pipeline_status", "retry_attempt") == ("FAILED", 2)
 
 
 def test_an_earlier_try_is_fenced_off(scripted: Pipeline, lock: Lock, transfer: ScriptedTransfer) -> None:
