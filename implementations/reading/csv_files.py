@@ -4,6 +4,8 @@ Numbers, true and false are recognised; dates stay text unless declared, and so 
 field without quotes is NULL.
 """
 
+import csv
+from codecs import iterdecode
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
@@ -16,14 +18,14 @@ from implementations.reading.folders import File
 from implementations.reading.text_files import opened
 from pipeline_framework.errors import BadData
 
-BLOCK = 2 * 1024**2  # bytes parsed at once
+# Bytes parsed at once, tried in turn: a row has to fit into a block.
+BLOCKS = tuple(512 * 1024 * factor for factor in (1, 16, 256))
 _NARROWEST_FIRST = (pa.null(), pa.bool_(), pa.int64(), pa.float64(), pa.string())
 # A leading zero or plus means something to people; a double holds 15 digits of an integer for certain,
 # and gives back the 17 digits it was written with.
 _NO_INTEGER = r"^\+|^-?0\d|[^0-9-]"
 _NO_DOUBLE = r"^\+|^-?0\d|^-?\d{16,}$|(\d\.?){18,}|[^0-9.eE+-]"
 _PARSING = pv.ParseOptions(newlines_in_values=True)
-_READING = pv.ReadOptions(use_threads=False, block_size=BLOCK)
 
 
 @lru_cache(maxsize=1024)
@@ -50,13 +52,39 @@ def batches(file: File, columns: pa.Schema) -> Iterator[pa.RecordBatch]:
         true_values=["true", "True", "TRUE"],
         false_values=["false", "False", "FALSE"],
     )
-    with _plainly(file), opened(file) as stream:
-        yield from pv.open_csv(stream, _READING, _PARSING, options)
+    with _plainly(file):
+        yield from _in_blocks(file, options)
+
+
+def _in_blocks(file: File, options: pv.ConvertOptions) -> Iterator[pa.RecordBatch]:
+    passed = 0
+    for block in BLOCKS:
+        try:
+            for batch in _behind(passed, _opened(file, block, options)):
+                passed += batch.num_rows
+                yield batch
+        except pa.ArrowInvalid as refused:
+            if "straddling" not in str(refused) or block == BLOCKS[-1]:
+                raise
+        else:
+            return
+
+
+def _behind(passed: int, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    for batch in batches:
+        if passed < batch.num_rows:
+            yield batch.slice(passed)
+        passed = max(passed - batch.num_rows, 0)
+
+
+def _opened(file: File, block: int, options: pv.ConvertOptions) -> Iterator[pa.RecordBatch]:
+    with opened(file) as stream:
+        yield from pv.open_csv(stream, pv.ReadOptions(use_threads=False, block_size=block), _PARSING, options)
 
 
 def _header(file: File) -> list[str]:
     with _plainly(file), opened(file) as stream:
-        names = list(pv.open_csv(stream, _READING, _PARSING).schema.names)
+        names = next(filter(None, csv.reader(iterdecode(stream, "utf-8-sig"))), [])
     if twice := [name for name in names if names.count(name) > 1]:
         raise BadData(f"{file.path} has the column {twice[0]} twice: rename one of them.")
     return names

@@ -169,6 +169,16 @@ def test_csv_values_stay_what_they_say(tmp_path: Path, values: list[str], expect
     assert table_of(source(tmp_path).read(WINDOW))["v"].to_pylist() == expected
 
 
+def test_a_csv_row_longer_than_a_block(tmp_path: Path) -> None:
+    """Is read with larger blocks, and the rows before it come once."""
+    rows = ["x"] * 30_000 + ["y" * 3_000_000] + ["z"] * 5
+    lines = "".join(f"2013-11-03T05:00:00Z,{row}\n" for row in rows)
+    (tmp_path / "a.csv").write_text(f"\n{TIME_FIELD},v\n{lines}")
+    read = source(tmp_path)
+    assert read.count(WINDOW) == len(rows)
+    assert table_of(read.read(WINDOW))["v"].to_pylist() == rows
+
+
 def test_csv_types_are_those_of_the_whole_file(tmp_path: Path) -> None:
     """A value in the last of many blocks counts as much as one in the first."""
     path = tmp_path / "a.csv"
