@@ -3,7 +3,6 @@
 from datetime import datetime
 
 from pipeline_framework.control_table import Record, claims, progress, rescue
-from pipeline_framework.control_table.states import Status
 from pipeline_framework.errors import FutureData, LockConflict, Misuse, NothingPending
 from pipeline_framework.generation import OLDEST, Choice, generate, ready_until, require_fields
 from pipeline_framework.interfaces import Lock
@@ -100,7 +99,7 @@ def chosen(pipeline: Pipeline, now: datetime, start: datetime) -> Record:
         lease_seconds=pipeline.holder.park_seconds,
     )
     if record is None:
-        raise LockConflict(why_not(row))
+        raise LockConflict(claims.whose(pipeline.database, row.id))
     return record
 
 
@@ -140,10 +139,3 @@ def not_ready(pipeline: Pipeline, start: datetime, until: datetime) -> str:
         f"{pipeline.config.pipeline_id} has no ready window that starts at {start:%Y-%m-%dT%H:%M:%SZ}: "
         f"ready until {until:%Y-%m-%dT%H:%M:%SZ}; `pipeline windows` and `pipeline plan` list the starts."
     )
-
-
-def why_not(record: Record) -> str:
-    """Why the window of `record` cannot be locked now, and what to do."""
-    if record.pipeline_status == Status.IN_PROGRESS:
-        return f"{record.standing}."
-    return f"{record.standing}; `pipeline reopen --window {record.id}` makes it run again."

@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 from pipeline_framework.control_table.database import Database, InDoubt
 from pipeline_framework.control_table.record import Holder, PipelineKey, Record
+from pipeline_framework.control_table.states import Status
 from pipeline_framework.errors import LockConflict
 
 _BEGINNING = datetime(1, 1, 1, tzinfo=UTC)
@@ -85,10 +86,14 @@ def last_held(database: Database, key: PipelineKey, holder: Holder) -> Record | 
 
 
 def whose(database: Database, record_id: int) -> str:
-    """A sentence on who holds the window now, or what became of it."""
+    """Who holds the window now, or what became of it and how it could run again; full sentences."""
     rows = database.run("record_by_id", id=record_id)
-    gone = f"window {record_id} is not in the control table any more"
-    return f"{Record.of(rows[0]).standing if rows else gone}."
+    if not rows:
+        return f"window {record_id} is not in the control table any more."
+    record = Record.of(rows[0])
+    if record.pipeline_status in (Status.COMPLETED, Status.FAILED):
+        return f"{record.standing}; `pipeline reopen --window {record_id}` makes it run again."
+    return f"{record.standing}."
 
 
 def _claim(move: str, database: Database, key: PipelineKey, holder: Holder, **which: object) -> Record | None:
