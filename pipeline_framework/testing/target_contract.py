@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline_framework.errors import BadData, Fenced, PipelineError
+from pipeline_framework.errors import BadData, Fenced, Misuse, PipelineError
 from pipeline_framework.interfaces import Lock, Manifest, Staged, StagedFile, Target
 from pipeline_framework.testing.truth import (
     AFTER,
@@ -84,14 +84,13 @@ class TargetContract:
         assert rows_of(self.rows(target), self.columns) == rows_of(truth(), self.columns)
 
     def test_the_ledger_answers_who_loaded_what(self, target: Target, put: Put) -> None:
-        """Epoch, owner, rows and time of the load can be asked for, per window and mapping."""
+        """Epoch, owner, rows and time of the load can be asked for, window by window."""
         loaded = target.load(lock_for(epoch=5, owner="run 5"), put())
         assert (loaded.epoch, loaded.owner, loaded.rows) == (5, "run 5", 60)
         assert target.loaded(lock_for(epoch=9)) == loaded
         assert loaded.loaded_at is not None
         assert loaded.loaded_at.utcoffset() == timedelta(0)
         assert target.loaded(lock_for(AFTER)) is None
-        assert target.loaded(lock_for(mapping_name="other")) is None
 
     def test_count_is_half_open(self, target: Target, put: Put) -> None:
         """The start belongs to the window, the end does not, and one microsecond decides."""
@@ -136,6 +135,18 @@ class TargetContract:
             with pytest.raises(Fenced):
                 write(lock_for(epoch=5, owner="run 2"))
         self.untouched(target, 5)
+
+    def test_another_pipeline_may_not_replace_the_same_time(self, target: Target, put: Put) -> None:
+        """Two pipelines in one table would take each other's rows away, window by window."""
+        target.load(lock_for(), put())
+        shifted = Window(WINDOW.end - TICK, AFTER.end)
+        for window in (WINDOW, shifted):
+            for write in (lambda lock: target.load(lock, put(truth(shifted))), target.clear):
+                with pytest.raises(Misuse, match="contract"):
+                    write(lock_for(window, epoch=9, mapping_name="other"))
+        self.untouched(target, 1)
+        later = lock_for(AFTER, mapping_name="other")
+        assert target.load(later, put(truth(AFTER).select(self.columns))).rows == 60
 
     def test_the_same_epoch_and_owner_is_done_already(self, target: Target, put: Put) -> None:
         """A repetition after a lost answer is answered from the ledger."""
