@@ -1,0 +1,42 @@
+"""Services are looked for in a fixed order; what is missing is a skip with the reason, or a failure."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.services import postgres
+from tests.services.required import absent
+
+
+@pytest.mark.parametrize(
+    ("wanted", "outcome"), [("", "skip"), ("other", "skip"), ("all", "fail"), ("a, b", "fail")]
+)
+def test_missing_service_skips_unless_it_is_required(
+    monkeypatch: pytest.MonkeyPatch, wanted: str, outcome: str
+) -> None:
+    """The reasons are told in either case."""
+    monkeypatch.setenv("PIPELINE_REQUIRE_SERVICES", wanted)
+    expected = pytest.fail.Exception if outcome == "fail" else pytest.skip.Exception
+    with pytest.raises(expected, match="no b to be had: no wheel; no Docker"):
+        absent("b", ["no wheel", "no Docker"])
+
+
+def test_server_of_the_environment_is_taken_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is started when somebody names a server."""
+    monkeypatch.setenv("PIPELINE_TEST_POSTGRESQL_URL", "postgresql://me@there/x")
+    with postgres.given([]) as url:
+        assert url == "postgresql://me@there/x"
+    monkeypatch.delenv("PIPELINE_TEST_POSTGRESQL_URL")
+    reasons: list[str] = []
+    with postgres.given(reasons) as url:
+        assert url is None
+    assert reasons == ["PIPELINE_TEST_POSTGRESQL_URL is not set"]
+
+
+def test_programs_that_do_not_start_are_a_reason(tmp_path: Path) -> None:
+    """The next way is tried; nothing stays behind."""
+    reasons: list[str] = []
+    with postgres.started(tmp_path, reasons) as url:
+        assert url is None
+    assert len(reasons) == 1
+    assert str(tmp_path) in reasons[0]
