@@ -3,8 +3,10 @@ FROM python:3.13-slim
 WORKDIR /project
 ENV AIRFLOW_HOME=/airflow PIP_NO_CACHE_DIR=1 PYTHONUNBUFFERED=1
 RUN useradd --create-home --uid 50000 airflow && mkdir /airflow /state /logs && chown airflow /airflow /state /logs
-COPY requirements/run.txt requirements/
-RUN pip install --require-hashes -r requirements/run.txt
+COPY requirements requirements
+# Airflow on PostgreSQL wants asyncpg, which the example does without: its pin is in the tests' lock.
+RUN sed -n '/^asyncpg==/,/[^\\]$/p' requirements/test.txt >>requirements/run.txt \
+    && pip install --require-hashes -r requirements/run.txt
 COPY pyproject.toml README.md ./
 COPY pipeline_framework pipeline_framework
 COPY implementations implementations
