@@ -4,7 +4,7 @@ $(error Airflow does not run on Windows: use WSL (https://learn.microsoft.com/wi
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-test run airflow test lint types fast bench pins clean
+.PHONY: help setup setup-test run airflow test oldest lint types fast bench pins clean
 BIN := .venv/bin
 
 help: ## this list
@@ -18,6 +18,10 @@ airflow: setup ## Airflow with the example's DAG, until Ctrl-C
 
 test: setup-test lint types ## everything that has to pass
 	$(BIN)/pytest -n 2 --dist loadgroup
+
+oldest: ## the DAG's tests on the oldest Airflow that is supported
+	@scripts/setup.sh oldest
+	.venv-oldest/bin/pytest -W default tests/airflow_provider
 
 fast: setup-test ## tests that need no server, in seconds
 	$(BIN)/pytest -q -m "not services and not airflow and not slow"
@@ -42,5 +46,5 @@ pins: setup-test ## write requirements/*.txt anew from pyproject.toml
 	@scripts/pins.sh
 
 clean: ## take away .venv, var and what the example wrote
-	rm -rf .venv var
+	rm -rf .venv .venv-oldest var
 	cd examples/flights && rm -rf control.db control.db-* stage warehouse.duckdb warehouse.duckdb.*

@@ -1,6 +1,7 @@
 #!/bin/sh
 # pins.sh: write requirements/*.txt anew from pyproject.toml, for every Python and system we support.
-# run.txt is what `make run` needs, test.txt what `make test` needs, in the same versions; neither names an index.
+# run.txt is what `make run` needs, test.txt what `make test` needs, in the same versions; oldest.txt has the oldest
+# Airflow that is supported. None names an index.
 set -eu
 cd "$(dirname "$0")/.."
 .venv/bin/python -m pip --quiet install uv
@@ -8,3 +9,5 @@ compile="env UV_CUSTOM_COMPILE_COMMAND=scripts/pins.sh .venv/bin/uv pip compile 
     --generate-hashes --no-emit-index-url --no-annotate --no-header pyproject.toml --group build"
 $compile --extra all --group test --output-file requirements/test.txt
 $compile --extra airflow --extra duckdb --extra object-store --constraint requirements/test.txt --output-file requirements/run.txt
+$compile --extra airflow --extra duckdb --extra object-store --group test --constraint requirements/oldest.in \
+    --output-file requirements/oldest.txt

@@ -1,9 +1,12 @@
 #!/bin/sh
-# setup.sh run|test: bring .venv to what requirements/run.txt or test.txt says, with venv and pip alone.
+# setup.sh run|test|oldest: bring .venv to what requirements/run.txt or test.txt says, with venv and pip alone;
+# oldest.txt has an environment of its own, .venv-oldest.
 # Does nothing when the lock and pyproject.toml are those of the last time. PYTHON=... chooses an interpreter.
 set -eu
 cd "$(dirname "$0")/.."
 lock=requirements/$1.txt
+venv=.venv
+[ "$1" = oldest ] && venv=.venv-oldest
 
 stop() {
     echo "$*" >&2
@@ -30,17 +33,17 @@ case $(uname -s) in
     MINGW* | MSYS* | CYGWIN*) stop "Airflow does not run on Windows: use WSL (https://learn.microsoft.com/windows/wsl) and run make there." ;;
 esac
 
-if fits .venv/bin/python && [ "$(cat .venv/folder 2>/dev/null)" = "$PWD" ]; then
-    [ "$(state)" = "$(cat ".venv/installed-$1" 2>/dev/null)" ] && exit 0
+if fits $venv/bin/python && [ "$(cat $venv/folder 2>/dev/null)" = "$PWD" ]; then
+    [ "$(state)" = "$(cat "$venv/installed-$1" 2>/dev/null)" ] && exit 0
 else
     find_python
-    echo "Setting up .venv with $("$found" --version) (a minute or three, once) ..."
-    "$found" -m venv --clear .venv
-    echo "$PWD" >.venv/folder # scripts in .venv carry this path: a moved clone gets a new one
+    echo "Setting up $venv with $("$found" --version) (a minute or three, once) ..."
+    "$found" -m venv --clear $venv
+    echo "$PWD" >$venv/folder # its scripts carry this path: a moved clone gets a new one
 fi
 
 echo "Installing $lock ..."
-pip="env PIP_DISABLE_PIP_VERSION_CHECK=1 .venv/bin/python -m pip --quiet install"
+pip="env PIP_DISABLE_PIP_VERSION_CHECK=1 $venv/bin/python -m pip --quiet install"
 $pip --require-hashes -r "$lock" || stop "pip could not install $lock: see above; is the package index reachable (pip config list)?"
 $pip --no-deps --no-build-isolation --editable .
-state >".venv/installed-$1"
+state >"$venv/installed-$1"
