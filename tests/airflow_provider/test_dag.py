@@ -1,6 +1,5 @@
 """What build_dag makes of a pipeline file."""
 
-import json
 import subprocess
 import sys
 from datetime import timedelta
@@ -17,33 +16,6 @@ from scripts.local_airflow import ROOT
 from tests.airflow_provider.real_airflow import TASKS
 
 EXAMPLE = ROOT / "examples" / "flights" / "pipeline.yml"
-COST = """
-import gc, json, time
-import airflow.sdk.log, pendulum, pydantic, yaml
-from airflow.sdk import DAG, BaseHook, Param, chain, get_current_context, task, teardown
-gc.disable()  # as the dag-processor does for what it has imported
-
-def plain(number):
-    @task
-    def step(file, held=None): ...
-    with DAG(f"plain_{number}", schedule="0 */2 * * *", start_date=pendulum.datetime(2013, 1, 1)):
-        chain(*(step.override(task_id=f"step_{n}")("file") for n in range(7)))
-
-def fastest(make):
-    times = []
-    for number in range(20):
-        started = time.perf_counter()
-        make(number)
-        times.append(time.perf_counter() - started)
-    return min(times)
-
-plain(-1)
-started = time.perf_counter()
-from pipeline_framework.airflow_provider.dag import build_dag
-imported = time.perf_counter() - started
-ours = fastest(lambda number: build_dag("FILE", dag_id=f"ours_{number}"))
-print(json.dumps({"imported": imported, "more_than_plain": ours - fastest(plain)}))
-"""
 
 
 @pytest.fixture(scope="module")
@@ -121,15 +93,6 @@ def test_a_wrong_file_names_line_and_key(tmp_path: Path) -> None:
 def test_a_relative_file_lies_beside_the_dag_file() -> None:
     """Wherever Airflow was started: the folder of the calling file counts."""
     assert build_dag("../../examples/flights/pipeline.yml").doc_md == build_dag(EXAMPLE).doc_md
-
-
-def test_a_dag_file_costs_little() -> None:
-    """At most 10 ms over a plain DAG of seven tasks; importing this package at most 100 ms (32 measured)."""
-    code = COST.replace("FILE", str(EXAMPLE))
-    done = subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, check=True)
-    cost = json.loads(done.stdout.splitlines()[-1])
-    assert cost["more_than_plain"] < 0.010
-    assert cost["imported"] < 0.100
 
 
 def test_connectors_and_control_table_wait_for_a_task() -> None:
