@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import pyarrow as pa
+from pydantic import NonNegativeFloat
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_random
 
 from implementations.loading import columns, ledger, transaction
@@ -78,7 +79,7 @@ class DuckDBTarget:
     table: str
     time_field: str
     schema: str = "main"
-    wait_seconds: float = 120.0
+    wait_seconds: NonNegativeFloat = 120.0
 
     def check(self) -> str:
         if not Path(self.path).exists():

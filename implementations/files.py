@@ -6,6 +6,7 @@ from typing import Literal
 from zoneinfo import ZoneInfo
 
 import pyarrow as pa
+from pydantic import PositiveInt
 
 from implementations.reading import csv_files, json_lines, parquet_files
 from implementations.reading.counted import Counted, counted
@@ -39,7 +40,7 @@ class FilesSource:
     ambiguous_time: Repeated = "fail"
     null_time: Literal["fail", "ignore"] = "fail"
     columns: Mapping[str, str] = field(default_factory=dict)
-    batch_rows: int = 64 * 1024
+    batch_rows: PositiveInt = 64 * 1024
 
     def __post_init__(self) -> None:
         declared_types(self.columns)

@@ -1,6 +1,7 @@
 """Stages on object stores, through obstore; so far the one on a local disk."""
 
 import re
+import shutil
 import socket
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -13,6 +14,7 @@ from urllib.parse import quote, unquote, urlsplit
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from pydantic import PositiveInt
 
 from implementations.staging.manifest_file import NAME, addressed, believed, manifest_of, text_of
 from implementations.staging.parquet import Part, parts
@@ -37,7 +39,7 @@ class LocalStage:
 
     path: StatePath
     shared: bool = False
-    part_bytes: int = 16 * 1024**2
+    part_bytes: PositiveInt = 16 * 1024**2
 
     def check(self) -> str:
         import obstore
@@ -73,24 +75,21 @@ class LocalStage:
         return Staged(manifest, schema, paths, partial(_reader, paths, schema))
 
     def clear(self, lock: Lock) -> None:
-        import obstore
-
+        # Past obstore, which does not list the unfinished files of a process that was killed.
         with _plainly(self.path):
-            store = self._store()
-            for epoch, folder in _epochs(store, lock):
-                if epoch < lock.epoch and epoch != lock.columns.get("stage_epoch"):
-                    obstore.delete(
-                        store, [file["path"] for page in obstore.list(store, folder) for file in page]
-                    )
+            for folder in Path(self.path, window_folder(lock)).glob("epoch=*"):
+                epoch = epoch_of(folder.name)
+                if epoch is not None and epoch < lock.epoch and epoch != lock.columns.get("stage_epoch"):
+                    shutil.rmtree(folder)
 
     def _store(self) -> "LocalStore":
         from obstore.store import LocalStore
 
-        return LocalStore(Path(self.path).absolute(), mkdir=True, automatic_cleanup=True)
+        return LocalStore(Path(self.path).absolute(), mkdir=True)
 
     def _fence(self, store: "LocalStore", lock: Lock) -> None:
         # A manifest of this very epoch is seen when ours is created; here it saves the work.
-        newest = max((epoch for epoch, _ in _epochs(store, lock)), default=0)
+        newest = max(_epochs(store, lock), default=0)
         if newest > lock.epoch or _exists(store, f"{epoch_folder(lock)}/{NAME}"):
             raise self._fenced(lock, newest)
 
@@ -140,11 +139,11 @@ def _exists(store: "LocalStore", path: str) -> bool:
     return True
 
 
-def _epochs(store: "LocalStore", lock: Lock) -> list[tuple[int, str]]:
+def _epochs(store: "LocalStore", lock: Lock) -> list[int]:
     import obstore
 
     folders = obstore.list_with_delimiter(store, window_folder(lock))["common_prefixes"]
-    return [(epoch, folder) for folder in folders if (epoch := epoch_of(folder)) is not None]
+    return [epoch for epoch in map(epoch_of, folders) if epoch is not None]
 
 
 def _verified(folder: Path, file: StagedFile) -> str:
@@ -197,9 +196,12 @@ def _plainly(path: str) -> Iterator[None]:
 
 
 def _told(text: str, path: str) -> PipelineError:
-    if re.search("ermission denied|Read-only file system|Not a directory|File exists", text):
-        remedy = "give this user the right, or change `stage.path`"
-        return Misuse(f"The stage folder {path} cannot be written ({text}): {remedy}.")
+    if re.search(
+        "ermission denied|Read-only file system|Not a directory|File exists|File name too long", text
+    ):
+        return Misuse(
+            f"The stage folder {path} cannot be written ({text}): allow it, or change `stage.path`."
+        )
     if re.search("No space left|quota|File too large", text):
         return Unavailable(f"The disk of the stage folder {path} is full: free some space, then try again.")
     return Unavailable(f"The stage folder {path} does not work: {text}")

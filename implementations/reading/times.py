@@ -83,7 +83,7 @@ class TimeField:
         try:
             yield
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as refused:
-            why = str(refused).partition("\n")[0].rstrip(".")
+            why = str(refused).partition("\n")[0].removesuffix("It could be").rstrip(" .")
             raise BadData(
                 f"The time field {self.name} of {file} holds what is no time: {why}. Correct the file, or "
                 "`source.time_zone`, `source.time_unit` or `source.ambiguous_time`."

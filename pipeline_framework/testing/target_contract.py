@@ -63,7 +63,7 @@ class TargetContract:
 
         def staged(table: pa.Table | None = None, rows: int | None = None) -> Staged:
             table = truth().select(self.columns) if table is None else table
-            return staged_in(tmp_path / "staged", table, rows)
+            return staged_in(tmp_path / "window=2013" / "epoch=1", table, rows)
 
         return staged
 
@@ -258,7 +258,7 @@ def processes() -> ForkServerContext:
 
 def staged_in(folder: Path, table: pa.Table, rows: int | None = None) -> Staged:
     """A table as one staged Parquet file; `rows` is what its manifest says where that differs."""
-    folder.mkdir(exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"part-{len(list(folder.iterdir())):05}.parquet"
     pq.write_table(table, path)
     file = StagedFile(path.name, table.num_rows if rows is None else rows, path.stat().st_size)

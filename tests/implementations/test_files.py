@@ -263,6 +263,19 @@ def test_batches_are_bounded(tmp_path: Path) -> None:
     assert sum(batch.num_rows for batch in batches) == 300
 
 
+def test_one_huge_row_group_does_not_come_at_once(tmp_path: Path) -> None:
+    """Arrow holds a few batches of it at a time, however long the group is."""
+    numbers = pa.array(range(1_000_000))
+    times = pa.array([WINDOW.start] * 1_000_000, INSTANT)
+    columns = {f"n{place}": numbers for place in range(6)}
+    pq.write_table(pa.table({TIME_FIELD: times, **columns}), tmp_path / "a.parquet", row_group_size=1_000_000)
+    del numbers, times, columns
+    held, reading = pa.total_allocated_bytes(), source(tmp_path / "a.parquet").read(WINDOW)
+    peak = max(pa.total_allocated_bytes() - held for _ in reading.batches)
+    assert reading.count == 1_000_000
+    assert peak < 30 * 1024**2
+
+
 def test_a_header_alone_is_a_file_of_no_rows(tmp_path: Path) -> None:
     """Zero rows, with columns."""
     (tmp_path / "a.csv").write_text(f"{TIME_FIELD},n\n")

@@ -158,6 +158,15 @@ def test_a_process_killed_while_it_stages_leaves_nothing_to_believe(stage: Local
     assert len([path for path in Path(stage.path).rglob("*.*") if path.is_file()]) == 2
 
 
+def test_clearing_takes_away_what_a_killed_process_was_writing(stage: LocalStage) -> None:
+    """Unfinished files of an old epoch would fill the disk for ever."""
+    manifest = stage.write(lock_for(), reading(truth()))
+    folder = next(Path(stage.path).rglob("manifest.json")).parent
+    (folder / f"{manifest.files[0].name}#1").write_bytes(b"unfinished")
+    stage.clear(lock_for(epoch=2))
+    assert not [path for path in Path(stage.path).rglob("*") if path.is_file()]
+
+
 def die_before_the_manifest(stage: LocalStage) -> None:
     """Stage, and be killed where the manifest would be written."""
     with patch.object(object_store, "text_of", lambda *_: os.kill(os.getpid(), signal.SIGKILL)):

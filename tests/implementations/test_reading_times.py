@@ -77,7 +77,7 @@ def test_iso_text_with_an_offset(local: datetime, finer: int, offset: str, betwe
 @given(st.datetimes(datetime(1900, 1, 1), datetime(2037, 1, 1)))  # noqa: DTZ001 - local on purpose
 def test_local_times_mean_their_zone(local: datetime) -> None:
     """As the tz database says; a repeated or skipped hour is refused rather than guessed."""
-    aware = local.replace(tzinfo=NEW_YORK)
+    aware = local.replace(tzinfo=NEW_YORK, fold=0)
     certain = aware.utcoffset() == aware.replace(fold=1).utcoffset()
     for values in (pa.array([local], pa.timestamp("us")), pa.array([local.isoformat()])):
         time = TimeField("t", "America/New_York", "iso")
