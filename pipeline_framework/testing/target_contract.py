@@ -1,20 +1,16 @@
 """What every target promises, as tests to inherit."""
 
-import multiprocessing
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import replace
 from datetime import timedelta
-from hashlib import sha256
-from multiprocessing.context import ForkServerContext
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
 from pipeline_framework.errors import BadData, Fenced, Misuse, PipelineError
-from pipeline_framework.interfaces import Lock, Manifest, Staged, StagedFile, Target
+from pipeline_framework.interfaces import Lock, Staged, Target
+from pipeline_framework.testing.staged import load, processes, staged_in
 from pipeline_framework.testing.truth import (
     AFTER,
     BEFORE,
@@ -72,7 +68,7 @@ class TargetContract:
         assert "\n" not in target.check()
         assert target.count(WINDOW) == 0
 
-    def test_before_the_first_load_there_is_nothing(self, target: Target) -> None:
+    def test_before_the_firstload_there_is_nothing(self, target: Target) -> None:
         """No table is 0 rows, and no ledger row is None."""
         assert target.count(WINDOW) == 0
         assert target.loaded(lock_for()) is None
@@ -83,7 +79,7 @@ class TargetContract:
         assert (loaded.rows, target.count(WINDOW)) == (60, 60)
         assert rows_of(self.rows(target), self.columns) == rows_of(truth(), self.columns)
 
-    def test_the_ledger_answers_who_loaded_what(self, target: Target, put: Put) -> None:
+    def test_the_ledger_answers_wholoaded_what(self, target: Target, put: Put) -> None:
         """Epoch, owner, rows and time of the load can be asked for, window by window."""
         loaded = target.load(lock_for(epoch=5, owner="run 5"), put())
         assert (loaded.epoch, loaded.owner, loaded.rows) == (5, "run 5", 60)
@@ -99,7 +95,7 @@ class TargetContract:
         assert target.count(WINDOW) == 3
         assert target.count(Window(WINDOW.end, WINDOW.end + TICK)) == 1
 
-    def test_a_load_replaces_its_window_and_nothing_else(self, target: Target, put: Put) -> None:
+    def test_aload_replaces_its_window_and_nothing_else(self, target: Target, put: Put) -> None:
         """Loaded twice there are no doubles, and the neighbours keep their rows to the tick."""
         for window in (BEFORE, WINDOW, AFTER):
             target.load(lock_for(window), put(truth(window).select(self.columns)))
@@ -165,7 +161,7 @@ class TargetContract:
         assert (emptied.epoch, emptied.rows, target.count(WINDOW), target.count(AFTER)) == (2, 0, 0, 60)
         assert target.load(lock_for(epoch=2), staged).rows == target.count(WINDOW) == 60
 
-    def test_clear_before_the_first_load_is_no_error(self, target: Target) -> None:
+    def test_clear_before_the_firstload_is_no_error(self, target: Target) -> None:
         """There is nothing to empty, and it stays so."""
         target.clear(lock_for())
         assert target.count(WINDOW) == 0
@@ -228,7 +224,7 @@ class TargetContract:
         windows = [Window(WINDOW.start + hour * n, WINDOW.end + hour * n) for n in range(6)]
         jobs = [(target, lock_for(window), put(truth(window).select(self.columns))) for window in windows]
         with ProcessPoolExecutor(3, processes()) as pool:
-            assert list(pool.map(_load, jobs)) == [60] * 6
+            assert list(pool.map(load, jobs)) == [60] * 6
         assert [target.count(window) for window in windows] == [60] * 6
 
     def test_processes_at_one_window_leave_the_newest_epoch(self, target: Target, put: Put) -> None:
@@ -238,7 +234,7 @@ class TargetContract:
             for epoch in range(10, 16)
         ]
         with ProcessPoolExecutor(3, processes()) as pool:
-            list(pool.map(_load, jobs))
+            list(pool.map(load, jobs))
         assert target.count(WINDOW) == 15
 
     def untouched(self, target: Target, epoch: int) -> None:
@@ -247,41 +243,3 @@ class TargetContract:
         assert ledger is not None
         assert (ledger.epoch, ledger.rows, target.count(WINDOW)) == (epoch, 60, 60)
         assert rows_of(self.rows(target), self.columns) == rows_of(truth(), self.columns)
-
-
-def processes() -> ForkServerContext:
-    """Where a contract's processes come from: forks of one that has the imports, and no threads."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([__name__])
-    return context
-
-
-def staged_in(folder: Path, table: pa.Table, rows: int | None = None) -> Staged:
-    """A table as one staged Parquet file; `rows` is what its manifest says where that differs."""
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"part-{len(list(folder.iterdir())):05}.parquet"
-    pq.write_table(table, path)
-    file = StagedFile(path.name, table.num_rows if rows is None else rows, path.stat().st_size)
-    digest = sha256(path.read_bytes() + path.name.encode()).hexdigest()
-    manifest = Manifest(
-        str(folder), digest, files=(file,), rows=file.rows, bad_rows=0, source_count=file.rows
-    )
-    return Staged(manifest, table.schema, [str(path)], _Read(str(path)))
-
-
-class _Read:
-    """`Staged.batches` that can be sent to another process."""
-
-    def __init__(self, path: str) -> None:
-        self.path = path
-
-    def __call__(self) -> pa.RecordBatchReader:
-        return pq.read_table(self.path).to_reader()
-
-
-def _load(job: tuple[Target, Lock, Staged]) -> int | None:
-    target, lock, staged = job
-    try:
-        return target.load(replace(lock, columns={}), staged).rows
-    except Fenced:
-        return None
