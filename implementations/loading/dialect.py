@@ -62,6 +62,9 @@ class Dialect(Protocol):
         None for a type that does not hold instants to the microsecond.
         """
 
+    def microseconds(self, column: str) -> str:
+        """An instant's microseconds since 1970, UTC, as an expression: an integer needs no driver's zones."""
+
     def columns(self, table: Table) -> dict[str, str]:
         """Names and types of the table's columns in order; empty where there is no table."""
 

@@ -1,7 +1,7 @@
 """The ledger `pipeline_loads`: which epoch loaded a window, changed only together with its rows."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from implementations.loading.dialect import Dialect, LedgerType, Table, place
 from pipeline_framework.errors import Fenced, Misuse
@@ -48,7 +48,8 @@ def entry(dialect: Dialect, table: Table, lock: Lock) -> Entry | None:
     if not dialect.columns(_ledger(table)):
         return None
     _require_alone(dialect, table, lock)
-    facts = ", ".join(dialect.quoted(name) for name in _FACTS)
+    *names, loaded_at = map(dialect.quoted, _FACTS)
+    facts = ", ".join([*names, dialect.microseconds(loaded_at)])
     wanted = f"SELECT {facts} FROM {_place(dialect, table)} WHERE {_where(dialect)}"  # noqa: S608
     found = dialect.rows(wanted, _key(table, lock))
     return _entry(*found[0]) if found else None
@@ -99,8 +100,9 @@ def note(dialect: Dialect, table: Table, lock: Lock, rows: int, digest: str) -> 
     return loaded
 
 
-def _entry(epoch: int, owner: str, rows: int, digest: str, loaded_at: datetime) -> Entry:
-    return Entry(Loaded(epoch, owner, rows, loaded_at.astimezone(UTC)), digest)
+def _entry(epoch: int, owner: str, rows: int, digest: str, loaded_at: int) -> Entry:
+    moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=loaded_at)
+    return Entry(Loaded(epoch, owner, rows, moment), digest)
 
 
 def _ledger(table: Table) -> Table:

@@ -19,7 +19,7 @@ import pytest
 from implementations.duckdb import DuckDBTarget
 from pipeline_framework.errors import BadData, Fenced, Misuse, PipelineError, StageLost, Unavailable
 from pipeline_framework.interfaces import Lock, Staged
-from pipeline_framework.testing.target_contract import staged_in
+from pipeline_framework.testing.staged import staged_in
 from pipeline_framework.testing.truth import AFTER, INSTANT, TICK, TIME_FIELD, WINDOW, edges, lock_for, truth
 from pipeline_framework.windows import Window
 
@@ -123,6 +123,13 @@ def test_threads_at_one_window_leave_the_newest_epoch(target: DuckDBTarget) -> N
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(attempt, jobs))
     assert patient.count(WINDOW) == 25
+
+
+def test_the_ledger_needs_no_zones_of_a_driver(target: DuckDBTarget, monkeypatch: pytest.MonkeyPatch) -> None:
+    """DuckDB hands out TIMESTAMPTZ only where pytz is installed, which it does not ask for."""
+    monkeypatch.setitem(sys.modules, "pytz", None)
+    loaded = target.load(lock_for(), put(target))
+    assert target.loaded(lock_for()) == loaded
 
 
 def test_a_process_killed_after_its_commit_has_loaded(target: DuckDBTarget) -> None:

@@ -13,7 +13,8 @@ import pytest
 
 from implementations.duckdb import DuckDBTarget, DuckDBWords
 from pipeline_framework.interfaces import Lock, Staged
-from pipeline_framework.testing.target_contract import TargetContract, processes
+from pipeline_framework.testing.staged import processes
+from pipeline_framework.testing.target_contract import TargetContract
 from pipeline_framework.testing.truth import TIME_FIELD
 
 

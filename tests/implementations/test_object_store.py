@@ -18,7 +18,7 @@ from implementations.object_store import LocalStage
 from pipeline_framework.errors import BadData, Misuse, StageElsewhere, StageLost, Unavailable
 from pipeline_framework.interfaces import Lock, Manifest
 from pipeline_framework.testing.stage_contract import StageContract, reading
-from pipeline_framework.testing.target_contract import processes
+from pipeline_framework.testing.staged import processes
 from pipeline_framework.testing.truth import TICK, WINDOW, lock_for, marked, truth
 from pipeline_framework.windows import Window
 
