@@ -1,6 +1,8 @@
 """Whatever is wrong with files ends in one sentence that names the file, what is wrong and the remedy."""
 
 import gzip
+import os
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ import pytest
 from implementations.files import FilesSource
 from pipeline_framework.errors import BadData, Misuse, PipelineError, Unavailable
 from pipeline_framework.testing.truth import TIME_FIELD, WINDOW, truth
+from pipeline_framework.windows import Window
 
 
 def source(path: Path, **settings: Any) -> FilesSource:
@@ -267,6 +270,28 @@ def test_a_file_that_changes_while_it_is_read(tmp_path: Path) -> None:
         file.write('{"happened_at": "2013-11-03T05:00:00Z"}\n')
     with pytest.raises(Unavailable, match="changed"):
         list(batches)
+
+
+def test_a_change_that_a_file_system_does_not_show(tmp_path: Path) -> None:
+    """Of the same size and time, but with other rows: the count says so."""
+    path = tmp_path / "a.jsonl"
+    path.write_text('{"happened_at": "2013-11-03T05:00:00Z"}\n' * 2)
+    before, reading = path.stat(), source(path).read(WINDOW)
+    path.write_text(path.read_text().replace("2013", "2014", 1))
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    with pytest.raises(Unavailable, match="1 rows where 2 were counted"):
+        list(reading.batches)
+
+
+def test_local_times_that_mean_two_instants_are_refused_by_count_too(tmp_path: Path) -> None:
+    """Statistics would pass over a repeated hour between the first time and the last."""
+    times = [datetime(2013, 11, 3, hour, 30) for hour in (0, 1, 3)]  # noqa: DTZ001 - local on purpose
+    pq.write_table(pa.table({TIME_FIELD: pa.array(times, pa.timestamp("us"))}), tmp_path / "a.parquet")
+    day = Window(WINDOW.start - timedelta(days=1), WINDOW.end + timedelta(days=1))
+    read = source(tmp_path, time_zone="America/New_York")
+    for ask in (read.count, lambda window: list(read.read(window).batches)):
+        with pytest.raises(BadData, match="ambiguous_time"):
+            ask(day)
 
 
 def test_a_changed_file_is_read_anew(parquet: Path) -> None:
