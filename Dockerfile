@@ -14,6 +14,6 @@ COPY sql sql
 RUN pip install --no-deps --no-build-isolation .
 COPY dags dags
 COPY examples examples
-COPY docker docker
-RUN chown -R airflow docker
+COPY compose compose
+RUN chown -R airflow compose
 USER airflow
