@@ -77,7 +77,9 @@ class TargetContract:
         """Difficult values are in the table as they were staged."""
         loaded = target.load(lock_for(), put())
         assert (loaded.rows, target.count(WINDOW)) == (60, 60)
-        assert rows_of(self.rows(target), self.columns) == rows_of(truth(), self.columns)
+        found = self.rows(target)
+        assert rows_of(found, self.columns) == rows_of(truth(), self.columns)
+        assert set(found.column_names) == set(self.columns)
 
     def test_the_ledger_answers_wholoaded_what(self, target: Target, put: Put) -> None:
         """Epoch, owner, rows and time of the load can be asked for, window by window."""

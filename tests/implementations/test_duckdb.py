@@ -316,6 +316,13 @@ def test_a_view_or_a_missing_schema_is_told(target: DuckDBTarget) -> None:
         elsewhere.load(lock_for(), put(target))
 
 
+def test_a_path_is_no_pattern(target: DuckDBTarget, tmp_path: Path) -> None:
+    """A folder of brackets is not the folder that they would match."""
+    staged_in(tmp_path / "stage1", truth(rows=5))
+    staged = staged_in(tmp_path / "stage[1]", truth())
+    assert target.load(lock_for(), staged).rows == 60
+
+
 @pytest.mark.parametrize("damage", ["gone", "cut"])
 def test_staged_files_that_cannot_be_read(target: DuckDBTarget, damage: str) -> None:
     """The window is staged again, the target is as it was."""
