@@ -61,6 +61,24 @@ def test_claim_walks_past_no_finished_window(control: Database, long_history: Pi
     assert not [line for line in told.splitlines() if "Sort" in line or "TEMP B-TREE" in line]
 
 
+@pytest.mark.parametrize("move", ["rescue", "release_run", "resume"])
+def test_locks_are_found_without_a_walk_through_history(
+    control: Database, long_history: PipelineKey, move: str
+) -> None:
+    """The few rows in progress have an index of their own, for statements that name the state."""
+    run = {
+        "dag_id": "d",
+        "dag_run_id": "r",
+        "run_slot": 0,
+        "owner": "o",
+        "lease_seconds": 9,
+        "backoff_seconds": 9,
+    }
+    told = plan(control, move, **long_history.parameters, **run)
+    assert "pipeline_records_one_lock" in told
+    assert "Seq Scan" not in told
+
+
 def test_new_windows_look_up_their_neighbour_alone(control: Database, long_history: PipelineKey) -> None:
     """Whether a window is in the way is one look into the index for each new window."""
     told = plan(control, "in_the_way", **long_history.parameters, windows="[]")
