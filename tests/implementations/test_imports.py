@@ -1,0 +1,17 @@
+"""What a connector costs whoever only imports it."""
+
+import subprocess
+import sys
+
+PROGRAM = """
+import sys
+import implementations.duckdb, implementations.files, implementations.object_store, pipeline_framework.testing
+print(sorted({"airflow", "duckdb", "obstore", "pyarrow.dataset", "sqlalchemy"} & set(sys.modules)))
+"""
+
+
+def test_connectors_and_contracts_import_no_system() -> None:
+    """Clients are imported by the one who needs them, and contracts need no Airflow."""
+    command = [sys.executable, "-c", PROGRAM]
+    result = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "[]"
