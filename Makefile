@@ -17,7 +17,8 @@ airflow: setup ## Airflow with the example's DAG, until Ctrl-C
 	@$(BIN)/python -m scripts.show_airflow
 
 test: setup-test lint types ## everything that has to pass
-	$(BIN)/pytest -n 2 --dist loadgroup
+	$(BIN)/pytest -n 2 -m "not airflow"
+	$(BIN)/pytest -m airflow
 
 oldest: ## the DAG's tests on the oldest Airflow that is supported
 	@scripts/setup.sh oldest

@@ -22,7 +22,14 @@ from urllib.request import urlopen
 import psutil
 
 ROOT = Path(__file__).resolve().parents[1]
-PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
+PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36  # linux/prctl.h
+# Becomes the command of its arguments; on Linux that gets SIGTERM when this process is killed outright.
+WITH_PARENT = f"""
+import ctypes, os, signal, sys
+if sys.platform == "linux":
+    ctypes.CDLL(None).prctl({PR_SET_PDEATHSIG}, signal.SIGTERM, 0, 0, 0)
+os.execvp(sys.argv[1], sys.argv[1:])
+"""
 
 
 def free_port(favourite: int = 0) -> int:
@@ -92,7 +99,11 @@ class LocalAirflow:
         """Start an `airflow` process in a session of its own, its output in a log of its name."""
         with self.log(words[0]).open("ab") as log:
             process = subprocess.Popen(
-                ["airflow", *words], env=self.variables, stdout=log, stderr=log, start_new_session=True
+                [sys.executable, "-c", WITH_PARENT, "airflow", *words],
+                env=self.variables,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
             )
         self.processes.append(process)
         return process

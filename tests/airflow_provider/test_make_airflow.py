@@ -16,7 +16,7 @@ import pytest
 from scripts.local_airflow import ROOT
 from tests.airflow_provider.real_airflow import RealAirflow
 
-pytestmark = [pytest.mark.airflow, pytest.mark.slow, pytest.mark.xdist_group("airflow")]
+pytestmark = [pytest.mark.airflow, pytest.mark.slow]
 
 
 @pytest.fixture

@@ -13,7 +13,6 @@ pytestmark = [
     pytest.mark.airflow,
     pytest.mark.services,
     pytest.mark.slow,
-    pytest.mark.xdist_group("airflow"),
 ]
 ALL_WELL = dict.fromkeys(TASKS, "success")
 

@@ -8,7 +8,7 @@ import pytest
 from scripts.local_airflow import ROOT, LocalAirflow, environment
 from tests.airflow_provider.scenario import Scenario, hour, make, rows_of
 
-pytestmark = [pytest.mark.airflow, pytest.mark.slow, pytest.mark.xdist_group("airflow")]
+pytestmark = [pytest.mark.airflow, pytest.mark.slow]
 
 
 @pytest.fixture(scope="module")

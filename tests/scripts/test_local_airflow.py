@@ -2,6 +2,7 @@
 
 import os
 import socket
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from scripts.local_airflow import LocalAirflow, adopt_orphans, answers, environment, free_port
+from scripts.local_airflow import ROOT, LocalAirflow, adopt_orphans, answers, environment, free_port
 
 STUBBORN = f"""#!{sys.executable}
 import os, signal, time
@@ -42,6 +43,34 @@ def test_nothing_is_left_behind(stubborn: LocalAirflow, monkeypatch: pytest.Monk
     stubborn.stop(patience=0.2)
     assert stubborn.members() == []
     assert not any(psutil.pid_exists(pid) for pid in pids)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a child of its parent's end")
+def test_parts_end_with_a_program_that_is_killed(tmp_path: Path) -> None:
+    """SIGKILL leaves no time to end them, so the system does."""
+    program = tmp_path / "airflow"
+    program.write_text("#!/bin/sh\nexec sleep 60\n")
+    program.chmod(0o755)
+    code = f"""
+import os, time
+from pathlib import Path
+from scripts.local_airflow import ROOT, LocalAirflow
+path = "{tmp_path}:" + os.environ["PATH"]
+print(LocalAirflow(Path("{tmp_path}"), {{**os.environ, "PATH": path}}).begin("scheduler").pid, flush=True)
+time.sleep(60)
+"""
+    with subprocess.Popen(
+        [sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    ) as parent:
+        assert parent.stdout
+        part = psutil.Process(int(parent.stdout.readline()))
+        deadline = time.monotonic() + 20
+        while "sleep" not in part.name():
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        parent.kill()
+    _, alive = psutil.wait_procs([part], timeout=10)
+    assert not [process for process in alive if process.status() != psutil.STATUS_ZOMBIE]
 
 
 def test_a_taken_port_is_not_chosen() -> None:
