@@ -2,6 +2,7 @@
 
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -228,6 +229,13 @@ class Slow(FilesSource):
         return reading
 """
 
+# A shell starts what it puts into the background deaf to SIGINT, and children inherit that.
+HEARS_SIGINT = """
+import os, signal, sys
+signal.signal(signal.SIGINT, signal.SIG_DFL)
+os.execv(sys.argv[1], [sys.argv[1], "run"])
+"""
+
 
 @pytest.mark.slow
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
@@ -236,7 +244,8 @@ def test_a_killed_run_is_resumed_and_nothing_is_doubled(flights: Flights, how: s
     (flights.folder / "slow.py").write_text(SLOW)
     flights.change("type: files", "type: slow:Slow")
     flights.change("lease_seconds: 90", "lease_seconds: 5")
-    victim = subprocess.Popen([PIPELINE, "run"], cwd=flights.folder, stderr=subprocess.PIPE)
+    command = [sys.executable, "-c", HEARS_SIGINT, str(PIPELINE)]
+    victim = subprocess.Popen(command, cwd=flights.folder, stderr=subprocess.PIPE)
     wait_for(flights.folder / "reading")
     victim.send_signal(how)
     _, said = victim.communicate(timeout=20)
