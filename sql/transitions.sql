@@ -16,7 +16,7 @@ audit_start_time, audit_end_time, audit_status, audit_result,
 source_count, target_count, count_difference, percentage_difference, audit_detail,
 pipeline_start_time, pipeline_end_time, phase_completed, retry_attempt, max_attempts, last_error, reload_reason,
 record_first_created_time, record_last_updated_time, key_x, key_y, key_z,
-actor, reason, move_name, move_number
+actor, reason, move_name, move_number, range_id
 
 -- fragment: moved
 move_name = '{this}', move_number = move_number + 1, record_last_updated_time = {now}
@@ -95,7 +95,7 @@ RETURNING id;
 -- Crash: a parked lock; resumed by the same run, or rescued when its lease runs out.
 WITH next AS MATERIALIZED (
     SELECT id AS next_id FROM pipeline_records
-     WHERE pipeline_id = :pipeline_id AND mapping_name = :mapping_name AND pipeline_status = 'PENDING'
+     WHERE pipeline_id = :pipeline_id AND mapping_name = :mapping_name AND pipeline_status = 'PENDING' AND range_id IS NULL
        AND window_start_time >= {time:since} AND window_end_time <= {time:watermark}
        AND (not_before IS NULL OR not_before <= {now})
      ORDER BY window_start_time, id LIMIT 1 {skip_locked})
@@ -107,7 +107,7 @@ RETURNING {columns};
 -- Crash: as after claim_oldest.
 WITH next AS MATERIALIZED (
     SELECT id AS next_id FROM pipeline_records
-     WHERE pipeline_id = :pipeline_id AND mapping_name = :mapping_name AND pipeline_status = 'PENDING'
+     WHERE pipeline_id = :pipeline_id AND mapping_name = :mapping_name AND pipeline_status = 'PENDING' AND range_id IS NULL
        AND window_start_time >= {time:since} AND window_end_time <= {time:watermark}
        AND (not_before IS NULL OR not_before <= {now})
      ORDER BY window_start_time DESC, id DESC LIMIT 1 {skip_locked})
@@ -119,7 +119,7 @@ RETURNING {columns};
 -- Crash: as after claim_oldest.
 WITH next AS MATERIALIZED (
     SELECT id AS next_id FROM pipeline_records
-     WHERE pipeline_id = :pipeline_id AND mapping_name = :mapping_name AND pipeline_status = 'PENDING'
+     WHERE pipeline_id = :pipeline_id AND mapping_name = :mapping_name AND pipeline_status = 'PENDING' AND range_id IS NULL
        AND window_start_time = {time:window_start}
      ORDER BY id LIMIT 1 {skip_locked})
 UPDATE pipeline_records SET {locked}, {moved} FROM next WHERE id = next_id

@@ -111,6 +111,7 @@ class Record:
     reason: str | None
     move_name: str
     move_number: int
+    range_id: int | None
 
     @classmethod
     def of(cls, row: Mapping[str, Any]) -> Self:

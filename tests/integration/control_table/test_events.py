@@ -89,6 +89,7 @@ HAND_MADE = {
     "lock_owner": "somebody",
     "lock_epoch": 7,
     "mapping_name": "other",
+    "range_id": 3,
 }
 
 
