@@ -17,14 +17,13 @@ HOME = ROOT / "var" / "run" / "airflow"
 NOTHING_TO_DO = 3  # exit code
 PIPELINE = str(Path(sys.executable).with_name("pipeline"))
 
-NEXT = f"""
-What to type next:
-
-  .venv/bin/pipeline windows --config {MARCH}       every window, with its counts
-  .venv/bin/pipeline gaps --config {MARCH}          the proof that none is missing
-  .venv/bin/pipeline show 1 --config {MARCH}        the life of one window
-  make airflow                                                 the same pipeline in Airflow
-"""
+STEPS = {
+    f".venv/bin/pipeline windows --config {MARCH}": "every window, with its counts",
+    f".venv/bin/pipeline gaps --config {MARCH}": "the proof that none is missing",
+    f".venv/bin/pipeline show 1 --config {MARCH}": "the life of one window",
+    "make airflow": "the same pipeline in Airflow",
+}
+NEXT = "\nWhat to type next:\n\n" + "".join(f"  {step:<66}{does}\n" for step, does in STEPS.items())
 
 
 def pipeline(*words: str, config: Path) -> None:
