@@ -18,7 +18,14 @@ from pipeline_framework.windows import CalendarGrid, FixedGrid, Granularity, Gri
 
 DEFAULT_URL = "sqlite:///control.db"
 KNOWN = tuple(Keys.model_fields)
-OWN = ("source", "stage", "target", "transforms", "settings")  # their keys are not ours
+OWN = (
+    "source",
+    "stage",
+    "target",
+    "transforms",
+    "settings",
+    "airflow",
+)  # keys that are not ours, all or some
 
 
 class FinalConfig(Keys):

@@ -3,9 +3,10 @@
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, WithJsonSchema
 
 from pipeline_framework.config import rules
+from pipeline_framework.config.dag_settings import Airflow, Strict, Texts
 
 Name = Annotated[str, AfterValidator(rules.name)]
 OptionalName = Annotated[str, AfterValidator(lambda text: text and rules.name(text))]
@@ -29,16 +30,9 @@ Emails = Annotated[
     BeforeValidator(rules.listed),
     WithJsonSchema({"anyOf": [{"type": "array", "items": {"type": "string"}}, {"type": "string"}]}),
 ]
-Texts = Annotated[tuple[Annotated[str, Field(min_length=1)], ...], BeforeValidator(rules.listed)]
 KeyFunction = Annotated[str | None, AfterValidator(rules.key_function)]
 PART = {"type": "object", "properties": {"type": {"type": "string"}}, "required": ["type"]}
 Part = Annotated[dict[str, Any], AfterValidator(rules.part), WithJsonSchema(PART)]
-
-
-class Strict(BaseModel):
-    """Frozen, and an unknown key is an error; no input value is repeated in an error."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
 class Control(Strict):
@@ -207,3 +201,11 @@ class Keys(Strict):
     email_list: Emails = Field((), description="Who gets mail.", examples=[["data-team@example.com"]])
     email_on_failure: bool = Field(default=False, description="Mail when a task has failed.")
     email_on_retry: bool = Field(default=False, description="Mail when a task is tried again.")
+    dag_shape: Literal["phases", "single"] = Field(
+        "phases",
+        description="`phases`: seven tasks, each with its own log and tries. `single`: one task does all of "
+        "it, for windows of minutes and for stages that only one host can see; a tenth of Airflow's cost.",
+    )
+    airflow: Annotated[Airflow, AfterValidator(rules.one_schedule)] = Field(
+        Airflow(), description="Settings of the DAG and of its tasks."
+    )

@@ -36,8 +36,16 @@ def page() -> str:
     return "\n".join([HEAD, "| key | default | meaning |", "|---|---|---|", *_rows(Keys)]) + "\n"
 
 
+def _fields(model: type[BaseModel]) -> dict[str, FieldInfo]:
+    fields = model.model_fields
+    kinds = {model_of(field) for field in fields.values()}
+    if len(fields) > 1 and len(kinds) == 1 and None not in kinds:  # seven tasks with the same keys
+        return {"<task>": next(iter(fields.values()))}
+    return fields
+
+
 def _rows(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
-    for name, field in model.model_fields.items():
+    for name, field in _fields(model).items():
         inner = model_of(field)
         if inner:
             yield from _rows(inner, f"{prefix}{name}.")
