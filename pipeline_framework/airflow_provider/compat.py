@@ -1,6 +1,8 @@
 """Where Airflow 3.1, 3.2 and 3.3 differ; older ones are refused in one sentence."""
 
 import re
+from collections.abc import Callable
+from datetime import timedelta
 from importlib import import_module
 from typing import Any
 
@@ -49,3 +51,12 @@ def no_backfills() -> dict[str, Any]:
         return {}
     other = ["scheduled", "manual", "asset_triggered", "asset_materialization"]
     return {"allowed_run_types": [*other, "operator_triggered"] if RELEASE >= (3, 3) else other}
+
+
+def deadline(interval: timedelta, callback: Callable[..., None], facts: dict[str, Any]) -> dict[str, Any]:
+    """DAG arguments that call `callback` with `facts` when a run lasts longer than `interval`; since 3.3."""
+    from airflow.sdk.definitions.callback import SyncCallback
+    from airflow.sdk.definitions.deadline import DeadlineAlert, DeadlineReference
+
+    alert = DeadlineAlert(DeadlineReference.DAGRUN_QUEUED_AT, interval, SyncCallback(callback, facts))
+    return {"deadline": alert}

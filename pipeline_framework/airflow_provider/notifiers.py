@@ -1,11 +1,14 @@
 """Mail to `email_list`, through Airflow's SMTP connection (`smtp_default`)."""
 
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from airflow.sdk import Context
 
-from pipeline_framework.config import FinalConfig
+from pipeline_framework.config import FinalConfig, load_final_config
+
+log = logging.getLogger(__name__)
 
 SUBJECT = "{{ dag.dag_id }}: {{ ti.task_id }} %s"
 TEXT = """
@@ -35,3 +38,15 @@ def mailer(config: FinalConfig, what: str) -> Callable[[Context], None]:
         SmtpNotifier(to=list(config.email_list), subject=SUBJECT % what, html_content=TEXT % what)(context)
 
     return send
+
+
+def late(context: Mapping[str, Any], file: str) -> None:
+    """A DAG run missed the deadline of its pipeline file: said in the log, and by mail to `email_list`."""
+    config = load_final_config(file)
+    run = context.get("dag_run", {}).get("dag_run_id", "a run")
+    news = f"{config.pipeline_id}: {run} has not ended within its deadline of {config.airflow.deadline}."
+    log.error("%s It goes on; `pipeline status` says what it waits for.", news)
+    if config.email_list:
+        from airflow.providers.smtp.notifications.smtp import SmtpNotifier
+
+        SmtpNotifier(to=list(config.email_list), subject=news, html_content=news)(dict(context))

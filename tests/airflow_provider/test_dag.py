@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from airflow.sdk import DAG
 
-from pipeline_framework.airflow_provider.dag import build_dag, every
+from pipeline_framework.airflow_provider.dag import build_dag
+from pipeline_framework.airflow_provider.dag_arguments import every
 from pipeline_framework.errors import Misuse
 from pipeline_framework.windows import Granularity
 from scripts.local_airflow import ROOT
