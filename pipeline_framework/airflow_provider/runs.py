@@ -2,7 +2,7 @@
 
 from airflow.sdk import Context
 
-from pipeline_framework import locking
+from pipeline_framework import turns
 from pipeline_framework.config import FinalConfig
 from pipeline_framework.control_table import Holder, Record
 from pipeline_framework.control_table.states import Status
@@ -39,7 +39,7 @@ def choice(pipeline: Pipeline, context: Context) -> Choice:
     if not text:
         return OLDEST
     start = pipeline.config.instant(text, "parameter window_start")
-    record = locking.window_at(pipeline, start)
+    record = turns.window_at(pipeline, start)
     if record and context["params"].get("reload"):
         return put_back(pipeline, record, f"reload chosen in run {pipeline.holder.dag_run_id}")
     return Choice(window_start=start)
@@ -49,6 +49,12 @@ def held_before(pipeline: Pipeline) -> Record | None:
     """The window that this very run held last; only a run that was cleared has one when it starts."""
     rows = pipeline.database.run("last_held", **pipeline.key.parameters, **pipeline.holder.parameters)
     return Record.of(rows[0]) if rows else None
+
+
+def finished(pipeline: Pipeline) -> Record | None:
+    """The window that this run has completed; a task of it that was cleared meets it."""
+    record = held_before(pipeline)
+    return record if record and record.pipeline_status == Status.COMPLETED else None
 
 
 def put_back(pipeline: Pipeline, record: Record, reason: str) -> Choice:

@@ -67,7 +67,18 @@ def stage_to_target(file: str, held: Held) -> None:
 
 @task
 def audit(file: str, held: Held) -> None:
-    """Count on both sides and complete the window, or fail and say where rows were lost."""
+    """Count on both sides and complete the window, or fail and say where rows were lost.
+
+    Cleared after its window was finished, it counts again and changes nothing.
+    """
+    from pipeline_framework.airflow_provider.runs import finished
+    from pipeline_framework.operations.repair import confirmed
+
+    with at_work(file) as pipeline:
+        before = finished(pipeline)
+        if before:
+            log.info("window %s was finished before: %s", before.window, confirmed(pipeline, before))
+            return
     carry_out("audit", file, held)
 
 

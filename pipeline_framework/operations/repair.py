@@ -9,7 +9,7 @@ from pipeline_framework import phases
 from pipeline_framework.audit import Verdict, judge
 from pipeline_framework.control_table import Record, decisions
 from pipeline_framework.control_table.states import Phase
-from pipeline_framework.errors import Misuse
+from pipeline_framework.errors import IntegrityViolation, Misuse
 from pipeline_framework.pipeline import Pipeline
 
 
@@ -62,3 +62,15 @@ def audit_again(pipeline: Pipeline, record: Record) -> Verdict:
     if record.audit_result is None and record.phase_completed != Phase.STAGE_TO_TARGET:
         raise Misuse(f"{record.standing}, and was not loaded yet; `pipeline run --window {record.id}` does.")
     return judge(phases.counted(pipeline, record.lock()))
+
+
+def confirmed(pipeline: Pipeline, record: Record) -> str:
+    """What the audit of a finished window finds now, when it still agrees; changes nothing.
+
+    Raises `IntegrityViolation` when rows are missing or foreign by now.
+    """
+    verdict = audit_again(pipeline, record)
+    if not verdict.sound:
+        again = f"`pipeline reopen --window {record.id}` loads it again"
+        raise IntegrityViolation(f"window {record.window}: {verdict.explanation}; {again}.")
+    return verdict.explanation

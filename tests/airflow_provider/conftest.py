@@ -1,9 +1,9 @@
 """One real Airflow per test session: scheduler, LocalExecutor, PostgreSQL as its metadata database."""
 
 import os
+import re
 import tempfile
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
@@ -12,6 +12,7 @@ import pytest
 from pipeline_framework.control_table import Database
 from pipeline_framework.control_table.migrations import migrate
 from scripts.local_airflow import ROOT, LocalAirflow, environment, free_port
+from tests.airflow_provider.plays import PARTS, Part
 from tests.airflow_provider.real_airflow import RealAirflow
 from tests.airflow_provider.scenario import Scenario, make
 from tests.services.postgres import databases
@@ -23,32 +24,48 @@ DAG_FILE = """
 from pipeline_framework.airflow_provider.dag import build_dag
 
 dag = build_dag({file!r}, schedule=None)
+{lines}
 """
 IN_AIRFLOW = "kept_in_airflow"
 
 
 @pytest.fixture(scope="session")
-def scenarios(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Scenario]:
+def scenarios(tmp_path_factory: pytest.TempPathFactory, parts: dict[str, Part]) -> dict[str, Scenario]:
     """A pipeline for each test, by name."""
     folder = tmp_path_factory.mktemp("pipelines")
-    plain = ("main", "present", "leaking", "killed", "together", "chosen", "cleared")
-    made = [make(folder / name) for name in plain]
-    made += [make(folder / name, retries=1) for name in ("unavailable", "bad", "killed_and_retried")]
-    made.append(make(folder / "idle", start=datetime(2100, 1, 1, tzinfo=UTC)))
-    made.append(make(folder / "connected", control={"conn_id": IN_AIRFLOW}))
+    made = [make(folder / name) for name in ("main", "together", "chosen")]
+    made += [make(folder / "bad", retries=1), make(folder / "connected", control={"conn_id": IN_AIRFLOW})]
+    made += [make(folder / slug(how), **part.scenario) for how, part in parts.items()]
     return {scenario.name: scenario for scenario in made}
 
 
 @pytest.fixture(scope="session")
-def dags(scenarios: dict[str, Scenario], tmp_path_factory: pytest.TempPathFactory) -> Path:
+def parts(request: pytest.FixtureRequest) -> dict[str, Part]:
+    """The plays that this session was asked for."""
+    asked = [getattr(item, "callspec", None) for item in request.session.items]
+    hows = {call.params["how"] for call in asked if call and "how" in call.params}
+    return {how: part for how, part in PARTS.items() if how in hows}
+
+
+def slug(how: str) -> str:
+    """A line of the page's table as the name of a scenario."""
+    return re.sub(r"\W+", "_", how)
+
+
+@pytest.fixture(scope="session")
+def dags(
+    scenarios: dict[str, Scenario], parts: dict[str, Part], tmp_path_factory: pytest.TempPathFactory
+) -> Path:
     """A DAG folder: the shipped file for `main`, one for each other scenario, and one that is wrong."""
     folder = tmp_path_factory.mktemp("dags")
     (folder / "data_pipeline_main.py").write_text((ROOT / "dags" / "data_pipeline_main.py").read_text())
+    more = {slug(how): part.dag_lines for how, part in parts.items()}
     for scenario in set(scenarios.values()) - {scenarios["main"]}:
-        (folder / f"{scenario.name}.py").write_text(DAG_FILE.format(file=str(scenario.file)))
+        text = DAG_FILE.format(file=str(scenario.file), lines=more.get(scenario.name, ""))
+        (folder / f"{scenario.name}.py").write_text(text)
     broken = folder / "broken.yml"
     broken.write_text(scenarios["main"].file.read_text().replace("granularity", "granularty"))
-    (folder / "broken.py").write_text(DAG_FILE.format(file=str(broken)))
+    (folder / "broken.py").write_text(DAG_FILE.format(file=str(broken), lines=""))
     return folder
 
 
@@ -87,8 +104,9 @@ def airflow(
         try:
             local.start()
             with signed_in(local.address) as client:
-                keep_connection(client, control_in_airflow)
-                yield RealAirflow(client)
+                running = RealAirflow(client, dags, control_in_airflow)
+                running.keep_connection(IN_AIRFLOW, control_in_airflow)
+                yield running
         finally:
             local.stop()
 
@@ -97,18 +115,3 @@ def signed_in(address: str) -> httpx.Client:
     """A client of the REST API."""
     token = httpx.get(f"{address}/auth/token").raise_for_status().json()["access_token"]
     return httpx.Client(base_url=address, headers={"Authorization": f"Bearer {token}"}, timeout=30)
-
-
-def keep_connection(client: httpx.Client, url: str) -> None:
-    """Put the control database's address into Airflow's connections."""
-    parts = httpx.URL(url)
-    body = {
-        "connection_id": IN_AIRFLOW,
-        "conn_type": "postgres",
-        "host": parts.host,
-        "port": parts.port,
-        "login": parts.username,
-        "password": parts.password,
-        "schema": parts.path.lstrip("/"),
-    }
-    client.post("/api/v2/connections", json=body).raise_for_status()

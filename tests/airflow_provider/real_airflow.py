@@ -4,6 +4,7 @@ import secrets
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -19,14 +20,14 @@ TASKS = (
 )
 
 
-def until(fact: Callable[[], Any], what: str, seconds: float = 90) -> Any:
+def until(fact: Callable[[], Any], what: str, seconds: float = 240, pause: float = 0.4) -> Any:
     """The first true answer of `fact`; an AssertionError naming `what` when there is none in time."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         answer = fact()
         if answer:
             return answer
-        time.sleep(0.2)
+        time.sleep(pause)
     raise AssertionError(f"{what} did not happen within {seconds:.0f} seconds")
 
 
@@ -76,12 +77,32 @@ class Run:
         """As a person does in the page: every task again."""
         self.client.post(f"{self.path}/clear", json={"dry_run": False}).raise_for_status()
 
+    def clear_from(self, task: str) -> None:
+        """As a person does in the page: this task and those behind it."""
+        body = {
+            "dry_run": False,
+            "dag_run_id": self.run_id,
+            "task_ids": [task],
+            "include_downstream": True,
+            "only_failed": False,
+        }
+        self.client.post(f"/api/v2/dags/{self.dag_id}/clearTaskInstances", json=body).raise_for_status()
+
+    def mark_failed(self) -> None:
+        """As a person does in the page."""
+        self.client.patch(self.path, json={"state": "failed"}).raise_for_status()
+
 
 @dataclass(frozen=True)
 class RealAirflow:
-    """A scheduler, a dag-processor and an API server at work."""
+    """A scheduler, a dag-processor and an API server at work on the DAG files in `dags`.
+
+    `control`: address of a migrated control database on PostgreSQL.
+    """
 
     client: httpx.Client
+    dags: Path = Path()
+    control: str = ""
 
     def trigger(self, dag_id: str, **conf: Any) -> Run:
         """Start a run by hand, with these parameters."""
@@ -97,6 +118,38 @@ class RealAirflow:
         path = f"/api/v2/dags/{dag_id}/dagRuns?run_type=scheduled"
         until(lambda: asked(self.client, path)["dag_runs"], f"a scheduled run of {dag_id}")
         return Run(self.client, dag_id, asked(self.client, path)["dag_runs"][0]["dag_run_id"])
+
+    def pool(self, name: str, slots: int) -> None:
+        """A pool with so many slots, made when it is new."""
+        body = {"name": name, "slots": slots}
+        if self.client.patch(
+            f"/api/v2/pools/{name}", json={"slots": slots}, params={"update_mask": "slots"}
+        ).is_error:
+            self.client.post("/api/v2/pools", json=body).raise_for_status()
+
+    def keep_connection(self, name: str, url: str) -> None:
+        """Put a PostgreSQL address into Airflow's connections."""
+        parts = httpx.URL(url)
+        body = {
+            "connection_id": name,
+            "conn_type": "postgres",
+            "host": parts.host,
+            "port": parts.port,
+            "login": parts.username,
+            "password": parts.password,
+            "schema": parts.path.lstrip("/"),
+        }
+        if self.client.patch(f"/api/v2/connections/{name}", json=body).is_error:
+            self.client.post("/api/v2/connections", json=body).raise_for_status()
+
+    def broken(self, file: Path) -> bool:
+        """Whether the page shows an import error of that file."""
+        return any(error["filename"] == file.name for error in self.import_errors())
+
+    def refuses(self, dag_id: str) -> bool:
+        """Whether a run of this DAG cannot be started."""
+        body = {"dag_run_id": f"refused__{secrets.token_hex(6)}", "logical_date": None}
+        return self.client.post(f"/api/v2/dags/{dag_id}/dagRuns", json=body).is_error
 
     def knows(self, dag_id: str) -> bool:
         """Whether the DAG was parsed."""

@@ -75,7 +75,14 @@ class Scenario:
 
     def readings(self) -> int:
         """How often a window was read from the source."""
-        notes = self.folder / "trouble" / "readings"
+        return self._noted("readings")
+
+    def loads(self) -> int:
+        """How often a window's load into the target was begun."""
+        return self._noted("loads")
+
+    def _noted(self, what: str) -> int:
+        notes = self.folder / "trouble" / what
         return len(notes.read_text().splitlines()) if notes.exists() else 0
 
     def loader(self, record_id: int) -> int | None:
@@ -105,8 +112,13 @@ class Scenario:
             )
 
 
-def make(folder: Path, *, retries: int = 0, start: datetime = START, control: Any = None) -> Scenario:
-    """Write the pipeline: three hours of rows, its configuration, and the connectors that fail on demand."""
+def make(
+    folder: Path, *, retries: int = 0, start: datetime = START, control: Any = None, more: str = ""
+) -> Scenario:
+    """Write the pipeline: three hours of rows, its configuration, and the connectors that fail on demand.
+
+    `more`: further lines of the configuration; `{name}` in it and in `control` stands for the scenario's.
+    """
     for part in ("data", "trouble"):
         (folder / part).mkdir(parents=True)
     shutil.copy(Path(__file__).with_name("trouble.py"), folder)
@@ -117,8 +129,9 @@ def make(folder: Path, *, retries: int = 0, start: datetime = START, control: An
             retries=retries,
             start=start.isoformat(),
             end=(start + timedelta(hours=HOURS)).isoformat(),
-            control=json.dumps(control or {"url": "sqlite:///control.db"}),
+            control=json.dumps(control or {"url": "sqlite:///control.db"}).replace("{name}", folder.name),
         )
+        + more.replace("{name}", folder.name)
     )
     return Scenario(folder)
 

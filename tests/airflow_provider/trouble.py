@@ -29,6 +29,9 @@ class TroubledFiles(FilesSource):
             notes.write(f"{window}\n")
         if Path(self.trouble, "unavailable").exists():
             raise Unavailable("the source is down, says the test.")
+        if Path(self.trouble, "unavailable_once").exists():
+            Path(self.trouble, "unavailable_once").unlink()
+            raise Unavailable("the source is down this once, says the test.")
         if Path(self.trouble, "bad").exists():
             raise BadData("the rows are bad, says the test.")
         return super().read(window)
@@ -36,12 +39,22 @@ class TroubledFiles(FilesSource):
 
 @dataclass(frozen=True, kw_only=True)
 class TroubledTable(DuckDBTarget):
-    """A table that is slow while `trouble/hang` is there and loses a row while `trouble/leak` is."""
+    """A table that is slow while `trouble/hang` is there and loses a row while `trouble/leak` is.
+
+    It cannot be counted while `trouble/uncountable` is there.
+    """
 
     trouble: InputPath
 
+    def count(self, window: Window) -> int:
+        if Path(self.trouble, "uncountable").exists():
+            raise Unavailable("the target cannot be counted, says the test.")
+        return super().count(window)
+
     def load(self, lock: Lock, staged: Staged) -> Loaded:
-        """Notes who loads which window as `trouble/loading.<record id>`."""
+        """Notes who loads which window in `trouble/loading.<record id>`, and each load in `trouble/loads`."""
+        with Path(self.trouble, "loads").open("a") as notes:
+            notes.write(f"{lock.window}\n")
         Path(self.trouble, f"loading.{lock.record_id}").write_text(str(os.getpid()))
         while Path(self.trouble, "hang").exists():
             time.sleep(0.1)
