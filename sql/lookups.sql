@@ -18,6 +18,24 @@ SELECT id, record_id, happened_at, move_name, from_status, to_status, lock_epoch
        actor, reason, database_user, changes
   FROM pipeline_record_events WHERE record_id = :record_id ORDER BY id;
 
+-- name: gates
+SELECT {gates} FROM pipelines WHERE {this_pipeline};
+
+-- name: oldest_waiting
+-- Windows that a run may ask about, in the order in which it would take them.
+SELECT {columns} FROM pipeline_records
+ WHERE {in_line} AND {within} AND (not_before IS NULL OR not_before <= {now}) AND {gates_open}
+ ORDER BY window_start_time, id LIMIT :page_size;
+
+-- name: newest_waiting
+SELECT {columns} FROM pipeline_records
+ WHERE {in_line} AND {within} AND (not_before IS NULL OR not_before <= {now}) AND {gates_open}
+ ORDER BY window_start_time DESC, id DESC LIMIT :page_size;
+
+-- name: first_in_order
+-- The window for which a strict order waits.
+SELECT {columns} FROM pipeline_records WHERE id = {first_unfinished};
+
 -- name: grid_history
 SELECT grid_history FROM pipelines WHERE pipeline_id = :pipeline_id AND mapping_name = :mapping_name;
 
@@ -51,19 +69,6 @@ SELECT fresh_start, fresh_end, window_start_time, window_end_time
  WHERE window_end_time > fresh_start AND NOT (window_start_time = fresh_start AND window_end_time = fresh_end)
  LIMIT 1;
 
--- name: islands
--- Contiguous stretches that windows cover: a new one starts where no earlier window reaches.
-SELECT MIN(window_start_time) AS island_start, MAX(window_end_time) AS island_end
-  FROM (SELECT window_start_time, window_end_time,
-               SUM(starts) OVER (ORDER BY window_start_time, window_end_time) AS island
-          FROM (SELECT window_start_time, window_end_time,
-                       CASE WHEN window_start_time <= MAX(window_end_time) OVER (
-                                ORDER BY window_start_time, window_end_time
-                                ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) THEN 0 ELSE 1 END AS starts
-                  FROM pipeline_records
-                 WHERE pipeline_id = :pipeline_id AND mapping_name = :mapping_name) AS marked) AS numbered
- GROUP BY island ORDER BY island_start;
-
 -- name: lock_migrations
 SELECT {migration_lock} AS locked;
 
@@ -71,7 +76,20 @@ SELECT {migration_lock} AS locked;
 SELECT COUNT(*) AS tables FROM {tables} WHERE table_name = 'pipeline_migrations';
 
 -- name: applied_migrations
-SELECT number FROM pipeline_migrations;
+SELECT number, name, applied_at FROM pipeline_migrations;
 
 -- name: note_migration
 INSERT INTO pipeline_migrations (number, name) VALUES (:number, :name);
+
+-- name: may_grant
+-- Whether sql/roles.sql was run by somebody, and this user owns what it hands out.
+SELECT {owners} AS roles;
+
+-- name: missing_rights
+-- What the moves, generation and decisions do with each table, as far as this user may not.
+WITH needed(table_name, right_name) AS (VALUES
+    ('pipelines', 'select'), ('pipelines', 'insert'), ('pipelines', 'update'),
+    ('pipeline_records', 'select'), ('pipeline_records', 'insert'), ('pipeline_records', 'update'),
+    ('pipeline_ranges', 'select'), ('pipeline_ranges', 'insert'), ('pipeline_ranges', 'update'),
+    ('pipeline_record_events', 'select'))
+SELECT table_name, right_name FROM needed WHERE NOT {permitted} ORDER BY table_name, right_name;

@@ -13,21 +13,19 @@ from pathlib import Path
 
 LONGEST_BACKOFF = 3600  # seconds; doubling stops here
 
-# Jitter: between half and the whole of it, so that windows that failed together come back apart.
-_DOUBLED = (
-    "CAST(:backoff_seconds AS {real}) * (1 << CASE WHEN retry_attempt < 12 THEN retry_attempt ELSE 12 END)"
-)
+_EXPONENT = "(1 << CASE WHEN {it} < 0 THEN 0 WHEN {it} < 12 THEN {it} ELSE 12 END)"
 
 POSTGRESQL: Mapping[str, str] = {
     "now": "statement_timestamp()",
     "seconds_from_now": "{now} + make_interval(secs => CAST({it} AS double precision))",
-    "backoff_ends": "{now} + make_interval(secs => LEAST("
-    + _DOUBLED.format(real="double precision")
-    + f", {LONGEST_BACKOFF}) * (0.5 + random() / 2))",
-    "next_epoch": "GREATEST(lock_epoch + 1, CAST(extract(epoch FROM {now}) * 1000 AS bigint))",
+    "doubled": f"LEAST(CAST(:backoff_seconds AS double precision) * {_EXPONENT}, {LONGEST_BACKOFF})",
+    "half_to_one": "(0.5 + random() / 2)",
+    "later": "GREATEST",
+    "epoch_after": "GREATEST({it} + 1, CAST(extract(epoch FROM {now}) * 1000 AS bigint))",
     "skip_locked": "FOR NO KEY UPDATE SKIP LOCKED",
     "lock_rows": "FOR NO KEY UPDATE",
     "for_update": "FOR UPDATE",
+    "for_update_or_skip": "FOR UPDATE SKIP LOCKED",
     "time": "CAST(:{it} AS timestamptz)",
     "json": "CAST(:{it} AS jsonb)",
     "each": "jsonb_array_elements(CAST(:{it} AS jsonb)) AS each_row(value)",
@@ -36,18 +34,21 @@ POSTGRESQL: Mapping[str, str] = {
     "time_field": "CAST(value ->> '{it}' AS timestamptz)",
     "migration_lock": "pg_advisory_xact_lock(7305804402566883425)",
     "tables": "(SELECT relname AS table_name FROM pg_class WHERE pg_table_is_visible(oid)) AS visible",
+    "owners": "(SELECT COUNT(*) FROM pg_roles WHERE rolname = 'pipeline_owner' AND pg_has_role(oid, 'MEMBER'))",
+    "permitted": "has_table_privilege(table_name, right_name)",
 }
 
 SQLITE: Mapping[str, str] = {
     "now": "strftime('%Y-%m-%dT%H:%M:%f', 'now') || '000Z'",
     "seconds_from_now": "strftime('%Y-%m-%dT%H:%M:%f', 'now', printf('%+.3f seconds', {it})) || '000Z'",
-    "backoff_ends": "strftime('%Y-%m-%dT%H:%M:%f', 'now', printf('%+.3f seconds', MIN("
-    + _DOUBLED.format(real="REAL")
-    + f", {LONGEST_BACKOFF}) * (0.75 + random() / 36893488147419103232.0))) || '000Z'",
-    "next_epoch": "MAX(lock_epoch + 1, CAST(round((julianday('now') - 2440587.5) * 86400000.0) AS INTEGER))",
+    "doubled": f"MIN(CAST(:backoff_seconds AS REAL) * {_EXPONENT}, {LONGEST_BACKOFF})",
+    "half_to_one": "(0.75 + random() / 36893488147419103232.0)",
+    "later": "MAX",
+    "epoch_after": "MAX({it} + 1, CAST(round((julianday('now') - 2440587.5) * 86400000.0) AS INTEGER))",
     "skip_locked": "",
     "lock_rows": "",
     "for_update": "",
+    "for_update_or_skip": "",
     "time": ":{it}",
     "json": ":{it}",
     "each": "json_each(:{it})",
@@ -56,6 +57,8 @@ SQLITE: Mapping[str, str] = {
     "time_field": "json_extract(value, '$.{it}')",
     "migration_lock": "1",
     "tables": "(SELECT name AS table_name FROM sqlite_master) AS visible",
+    "owners": "0",
+    "permitted": "TRUE",
 }
 
 _DIALECTS = {"postgresql": POSTGRESQL, "sqlite": SQLITE}

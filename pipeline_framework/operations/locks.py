@@ -1,17 +1,19 @@
 """Clear locks: what a run still holds, what is stale, and what a person lets go by hand."""
 
-from pipeline_framework.control_table import Record, decisions, rescue
+from pipeline_framework.control_table import Record, decisions, rescue, sealing
 from pipeline_framework.locking import rescued
 from pipeline_framework.pipeline import Pipeline
 from pipeline_framework.reports.history import window
 
 
 def cleanup(pipeline: Pipeline) -> list[Record]:
-    """Release what this run still holds, then rescue what is stale; the rows that moved.
+    """Release what this run still holds, rescue what is stale, seal finished days; the rows that moved.
 
     The specification's `cleanup_stale_locks`: it runs however a run ended.
     """
-    return [*released(pipeline), *rescued(pipeline)]
+    moved = [*released(pipeline), *rescued(pipeline)]
+    sealing.seal(pipeline.database, pipeline.key)
+    return moved
 
 
 def released(pipeline: Pipeline) -> list[Record]:

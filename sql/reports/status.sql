@@ -1,38 +1,54 @@
 -- How a pipeline stands. Every statement only reads.
 
 -- name: counts_by_status
+-- Sealed days by their sums, the rest one by one; in one statement, for a day may be sealed at any time.
+WITH sealed AS (
+    SELECT COALESCE(SUM(loaded), 0) AS loaded, COALESCE(SUM(empty), 0) AS empty,
+           COALESCE(SUM(already_present), 0) AS already_present, COALESCE(SUM(skipped), 0) AS skipped
+      FROM pipeline_coverage WHERE pipeline_id = :pipeline_id AND mapping_name = :mapping_name)
 SELECT pipeline_status, COALESCE(audit_result, '') AS audit_result, COUNT(*) AS windows
-  FROM pipeline_records
- WHERE pipeline_id = :pipeline_id AND mapping_name = :mapping_name
- GROUP BY pipeline_status, COALESCE(audit_result, '');
+  FROM ({unsealed_windows:pipeline_status, audit_result}) AS unsealed
+ GROUP BY pipeline_status, COALESCE(audit_result, '')
+ UNION ALL SELECT 'COMPLETED', 'loaded', loaded FROM sealed WHERE loaded > 0
+ UNION ALL SELECT 'COMPLETED', 'empty', empty FROM sealed WHERE empty > 0
+ UNION ALL SELECT 'COMPLETED', 'already_present', already_present FROM sealed WHERE already_present > 0
+ UNION ALL SELECT 'COMPLETED', 'skipped', skipped FROM sealed WHERE skipped > 0;
 
 -- name: first_unfinished
 SELECT MIN(window_start_time) AS start
-  FROM pipeline_records
- WHERE pipeline_id = :pipeline_id AND mapping_name = :mapping_name AND pipeline_status <> 'COMPLETED';
+  FROM ({unsealed_windows:window_start_time, pipeline_status}) AS unsealed
+ WHERE pipeline_status <> 'COMPLETED';
 
 -- name: why_none
 -- Windows that no run can take now: held, waiting for their next try, quarantined.
 SELECT COALESCE(SUM(CASE WHEN pipeline_status = 'IN_PROGRESS' THEN 1 ELSE 0 END), 0) AS held,
        COALESCE(SUM(CASE WHEN pipeline_status = 'PENDING' AND not_before IS NOT NULL THEN 1 ELSE 0 END), 0) AS waiting,
        COALESCE(SUM(CASE WHEN pipeline_status = 'FAILED' THEN 1 ELSE 0 END), 0) AS quarantined
-  FROM pipeline_records
- WHERE pipeline_id = :pipeline_id AND mapping_name = :mapping_name AND pipeline_status <> 'COMPLETED';
+  FROM ({unsealed_windows:pipeline_status, not_before}) AS unsealed
+ WHERE pipeline_status <> 'COMPLETED';
 
 -- name: overlapping_windows
 -- Pairs of neighbours of which the later begins before the earlier ends; the table refuses them, a
--- person's hand may not have.
+-- person's hand may not have. None is sealed.
 SELECT * FROM (
   SELECT id, window_start_time, window_end_time,
          LAG(id) OVER (ORDER BY window_start_time, id) AS other_id,
          LAG(window_end_time) OVER (ORDER BY window_start_time, id) AS other_end
-    FROM pipeline_records
-   WHERE pipeline_id = :pipeline_id AND mapping_name = :mapping_name) AS neighbours
+    FROM ({unsealed_windows:id, window_start_time, window_end_time}) AS unsealed) AS neighbours
  WHERE window_start_time < other_end
- ORDER BY window_start_time;
+ ORDER BY window_start_time, id;
 
 -- name: empty_windows
-SELECT * FROM pipeline_records
- WHERE pipeline_id = :pipeline_id AND mapping_name = :mapping_name AND audit_result = 'empty'
+-- Of sealed days only those that have some, and no more of them than fill the page.
+WITH looked_at AS (
+    SELECT sealed_from AS look_from, sealed_to AS look_to
+      FROM (SELECT sealed_from, sealed_to, SUM(empty) OVER (ORDER BY sealed_from) - empty AS before
+              FROM pipeline_coverage
+             WHERE pipeline_id = :pipeline_id AND mapping_name = :mapping_name AND empty > 0) AS days
+     WHERE before < :page_size
+     UNION ALL {unsealed_stretches})
+SELECT id, window_start_time, window_end_time FROM looked_at CROSS JOIN pipeline_records
+ WHERE look_from < look_to AND pipeline_id = :pipeline_id AND mapping_name = :mapping_name
+   AND window_start_time >= look_from AND window_start_time < look_to AND audit_result = 'empty'
  ORDER BY window_start_time, id
  LIMIT :page_size;

@@ -1,0 +1,165 @@
+"""Whatever is sealed, reopened, or changed by hand: reports say what a walk through every window says."""
+
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import timedelta
+from typing import Any
+
+import hypothesis.strategies as st
+import pytest
+from hypothesis import HealthCheck, given, settings
+from sqlalchemy.exc import IntegrityError
+
+from pipeline_framework.control_table import Database, PipelineKey, decisions, sealing
+from pipeline_framework.control_table.database.values import sqlite_value
+from pipeline_framework.windows import Window
+from tests.integration.control_table.full_walk import (
+    finished_days,
+    rows_of,
+    sealed_stretches,
+    told,
+    walked,
+)
+from tests.integration.control_table.stories import FIRST
+from tests.services.control import by_hand
+
+DAYS, A_DAY = 4, 4  # days, windows of a day
+SLOT = timedelta(hours=6)
+RESULTS = st.sampled_from(["loaded", "empty", "already_present", "skipped"])
+slots = st.integers(0, DAYS * A_DAY - 1)
+counts = st.none() | st.integers(0, 9)
+
+ANNOUNCE = "INSERT INTO pipelines (pipeline_id, grid_history) VALUES (:id, 'first: fixed 6h')"
+INSERT = """
+INSERT INTO pipeline_records (pipeline_id, target_day, window_start_time, window_end_time, time_interval,
+    pipeline_status, audit_result, target_count, pipeline_end_time, last_error)
+VALUES (:id, :day, :start, :end, '6h', :status, :result, :count, :over, 'none')"""
+ONE = " WHERE pipeline_id = :id AND window_start_time = :start"
+FINISH = f"""
+UPDATE pipeline_records SET pipeline_status = 'COMPLETED', audit_result = :result, target_count = :count,
+    pipeline_end_time = :over {ONE}"""
+QUARANTINE = f"""
+UPDATE pipeline_records SET pipeline_status = 'FAILED', audit_result = NULL, last_error = 'none',
+    pipeline_end_time = :over {ONE}"""
+MOVE_ON = f"UPDATE pipeline_records SET window_end_time = :end, window_start_time = :later {ONE}"
+
+
+class History:
+    """The windows of one pipeline, changed in whatever way somebody thinks of."""
+
+    def __init__(self, database: Database, key: PipelineKey) -> None:
+        self.database, self.key = database, key
+        by_hand(database, "DELETE FROM pipeline_records WHERE pipeline_id = :id", id=key.pipeline_id)
+        by_hand(database, "DELETE FROM pipelines WHERE pipeline_id = :id", id=key.pipeline_id)
+        by_hand(database, ANNOUNCE, id=key.pipeline_id)
+        for slot in range(DAYS * A_DAY):
+            self.put(slot, "COMPLETED", "loaded", 5)
+
+    def do(self, sql: str, slot: float, **values: object) -> None:
+        start = FIRST + slot * SLOT
+        every = {"id": self.key.pipeline_id, "start": start, "over": FIRST} | values
+        bound = {name: sqlite_value(value) for name, value in every.items() if f":{name}" in sql}
+        with suppress(IntegrityError):  # what the table refuses has not happened
+            by_hand(self.database, sql, **bound)
+
+    def put(self, slot: float, status: str, result: str | None, count: int | None, slots: float = 1) -> None:
+        start = FIRST + slot * SLOT
+        values = {"day": start.date(), "end": start + slots * SLOT, "status": status, "result": result}
+        self.do(INSERT, slot, **values, count=count)
+
+    def finish(self, slot: int, result: str, count: int | None) -> None:
+        self.do(FINISH, slot, result=result, count=count)
+
+    def quarantine(self, slot: int) -> None:
+        self.do(QUARANTINE, slot)
+
+    def reopen(self, slot: int, slots: int) -> None:
+        window = Window(FIRST + slot * SLOT, FIRST + (slot + slots) * SLOT)
+        decisions.reopen(
+            self.database, self.key, first=window.start, last=window.end, actor="ann", reason="why"
+        )
+
+    def forget(self, slot: int) -> None:
+        self.do("DELETE FROM pipeline_records" + ONE, slot)
+
+    def recount(self, slot: int, count: int | None) -> None:
+        self.do("UPDATE pipeline_records SET target_count = :count" + ONE, slot, count=count)
+
+    def relabel(self, slot: int, day: int) -> None:
+        self.do(
+            "UPDATE pipeline_records SET target_day = :day" + ONE,
+            slot,
+            day=(FIRST + timedelta(days=day)).date(),
+        )
+
+    def lengthen(self, slot: int, slots: float) -> None:
+        end = FIRST + (slot + slots) * SLOT
+        self.do("UPDATE pipeline_records SET window_end_time = :end" + ONE, slot, end=end)
+
+    def shift(self, slot: int, by: float) -> None:
+        later = FIRST + (slot + by) * SLOT
+        self.do(MOVE_ON, slot, later=later, end=later + SLOT)
+
+    def seal(self) -> None:
+        sealing.seal(self.database, self.key)
+
+
+halves = st.sampled_from([0.5, 1.5, 2.5, 9])
+CHANGES: dict[Callable[..., None], dict[str, st.SearchStrategy[Any]]] = {
+    History.seal: {},
+    History.finish: {"slot": slots, "result": RESULTS, "count": counts},
+    History.quarantine: {"slot": slots},
+    History.reopen: {"slot": slots, "slots": st.integers(1, 6)},
+    History.forget: {"slot": slots},
+    History.recount: {"slot": slots, "count": counts},
+    History.relabel: {"slot": slots, "day": st.integers(0, DAYS)},
+    History.lengthen: {"slot": slots, "slots": halves},
+    History.shift: {"slot": slots, "by": halves},
+}
+changes = st.one_of(
+    [st.tuples(st.just(change), st.fixed_dictionaries(drawn)) for change, drawn in CHANGES.items()]
+    + [
+        st.tuples(
+            st.just(History.put),
+            st.fixed_dictionaries(
+                {
+                    "slot": slots | slots.map(lambda slot: slot + 0.5),
+                    "status": st.just("COMPLETED"),
+                    "result": RESULTS,
+                    "count": counts,
+                    "slots": st.sampled_from([0.5, 1, 6]),
+                }
+            ),
+        ),
+    ]
+)
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(story=st.lists(changes, max_size=25), page=st.integers(1, 9))
+def test_reports_say_what_every_window_says(
+    control: Database, key: PipelineKey, story: list[tuple[Callable[..., None], dict[str, Any]]], page: int
+) -> None:
+    """Seal, move, change, insert, delete in any order: after each step both tell the same."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sealing, "PAGE", page)
+        history = History(control, key)
+        for change, drawn in story:
+            change(history, **drawn)
+            assert told(control, key) == walked(rows_of(control, key))
+        every_finished_day_is_sealed(control, key)
+
+
+def every_finished_day_is_sealed(control: Database, key: PipelineKey) -> None:
+    """However small the page, some later call gets to each."""
+    for _ in range(30):
+        sealing.seal(control, key)
+    records = rows_of(control, key)
+    assert told(control, key) == walked(records)
+    stretches = sealed_stretches(control, key)
+    open_days = {
+        record.target_day
+        for record in records
+        if not [one for one in stretches if one["sealed_from"] <= record.window_start_time < one["sealed_to"]]
+    }
+    assert not open_days & finished_days(records)
