@@ -9,6 +9,8 @@ import typer
 from pipeline_framework.cli import output
 from pipeline_framework.cli.options import ConfigOption, Format, FormatOption, loaded
 
+MIGRATION = ("number", "name", "applied_at", "state")
+
 config_app = typer.Typer(
     help="The configuration as it is read, and the schema of its keys.", no_args_is_help=True
 )
@@ -37,20 +39,27 @@ def init(
 
 def migrate(
     config: ConfigOption = None,
-    status: Annotated[bool, typer.Option("--status", help="Only list what is missing.")] = False,
+    status: Annotated[
+        bool, typer.Option("--status", help="Only list every migration and its state.")
+    ] = False,
+    form: FormatOption = Format.TABLE,
 ) -> None:
-    """Bring the control database up to date; safe to run twice and from several places.
+    """Bring the control database up to date; safe to run twice, from several places and while runs go on.
 
-    Example: pipeline migrate --config pipeline.yml
+    --status tells of each: applied; needed: missing, and this release does not run without it; due: missing,
+    and this release runs all the same; newer: of a later release. Example: pipeline migrate --status
     """
+    from dataclasses import asdict
+
     from pipeline_framework.control_table import Database, migrations
 
     with Database(loaded(config).control_url) as database:
-        names = migrations.pending(database) if status else migrations.migrate(database)
-        what = "missing" if status else "applied"
-        for name in names:
-            output.say(f"{what}: {name}")
-        if not names:
+        applied = [] if status else migrations.migrate(database)
+        known = migrations.status(database)
+        rows = [asdict(migration) for migration in known if status or migration.name in applied]
+        if rows or form is not Format.TABLE:
+            output.print_rows(rows, form, MIGRATION)
+        if form is Format.TABLE and not migrations.pending(database):
             output.say(f"{database.safe_url} is up to date")
 
 

@@ -34,7 +34,7 @@ POSTGRESQL: Mapping[str, str] = {
     "time_field": "CAST(value ->> '{it}' AS timestamptz)",
     "migration_lock": "pg_advisory_xact_lock(7305804402566883425)",
     "tables": "(SELECT relname AS table_name FROM pg_class WHERE pg_table_is_visible(oid)) AS visible",
-    "owners": "(SELECT COUNT(*) FROM pg_roles WHERE rolname = 'pipeline_owner' AND pg_has_role(oid, 'MEMBER'))",
+    "owners": "EXISTS (SELECT FROM pg_roles WHERE rolname = 'pipeline_owner' AND pg_has_role(oid, 'MEMBER'))",
     "permitted": "has_table_privilege(table_name, right_name)",
 }
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from pipeline_framework import registry
 from pipeline_framework.config import FinalConfig
-from pipeline_framework.control_table import Database, migrations
+from pipeline_framework.control_table import Database, migrations, rights
 from pipeline_framework.errors import PipelineError
 from pipeline_framework.pipeline import Pipeline, this_process
 
@@ -53,10 +53,12 @@ def keys(config: FinalConfig) -> str:
 
 
 def control_table(config: FinalConfig) -> str:
-    """Whether the control database answers and is up to date."""
+    """Whether the control database answers, fits this release and lets this user do what a run does."""
     with Database(config.control_url) as database:
         migrations.require_current(database, config.control.auto_migrate)
-        return f"{database.safe_url} answers and is up to date"
+        rights.require(database)
+        due = ", ".join(migrations.pending(database))
+        return f"{database.safe_url} answers and is up to date" + (f" but for {due}" if due else "")
 
 
 def clock(config: FinalConfig) -> str:

@@ -28,6 +28,18 @@ def test_migrate_twice_is_well(flights: Flights) -> None:
     assert "up to date" in flights("migrate", "--status").out
 
 
+def test_migrate_status_lists_every_migration(flights: Flights) -> None:
+    """Number, name, when it was applied, and what a missing one means; also as JSON."""
+    before = flights("migrate", "--status", "--format", "json").json
+    assert (before[0]["number"], before[0]["applied_at"], before[0]["state"]) == (1, None, "needed")
+    assert "up to date" not in flights("migrate", "--status").out
+    applied = flights("migrate", "--format", "json").json
+    assert [row["name"] for row in applied] == [row["name"] for row in before]
+    assert {row["state"] for row in applied} == {"applied"}
+    assert flights("migrate", "--format", "json").json == []
+    assert flights("migrate", "--status", "--format", "json").json == applied
+
+
 def test_config_schema_is_json_schema(flights: Flights) -> None:
     """Editors complete keys from it."""
     schema = flights("config", "schema").json

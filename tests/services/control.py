@@ -1,5 +1,11 @@
-"""A migrated control database of either kind, and ways to meddle with it by hand."""
+"""A migrated control database of either kind, and ways to meddle with it by hand.
 
+On PostgreSQL the tests of moves hold no more than the role pipeline_runner; what is done by hand is done by
+the owner. PIPELINE_TEST_SCHEME names another driver as a URL does, PIPELINE_TEST_SCHEMA another schema than
+the shipped one (tests/services/schemas.py).
+"""
+
+import os
 import secrets
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -10,21 +16,27 @@ from sqlalchemy import text
 
 from pipeline_framework.control_table import Database, PipelineKey
 from pipeline_framework.control_table.database.values import sqlite_value
-from pipeline_framework.control_table.migrations import migrate
 from pipeline_framework.windows import Window
 from tests.services.postgres import databases
+from tests.services.roles import user_in
+from tests.services.schemas import migrate_as_wanted
 
+SCHEME = os.environ.get("PIPELINE_TEST_SCHEME", "postgresql")
+OWNERS: dict[str, Database] = {}  # by the database's name: who does what tests do by hand
 BOTH = ["sqlite", pytest.param("postgresql", marks=pytest.mark.services)]
 
 
 @pytest.fixture(scope="session")
 def postgres_control_url(postgres_server: str) -> Iterator[str]:
     """A migrated database on the test session's PostgreSQL; tests keep apart by their pipeline_id."""
-    with databases(postgres_server) as make:
-        url = make()
-        with Database(url) as database:
-            migrate(database)
-        yield url
+    with (
+        databases(postgres_server) as make,
+        user_in("pipeline_runner", url := make()) as as_runner,
+        Database(url) as owner,
+    ):
+        migrate_as_wanted(owner)
+        OWNERS[url.rpartition("/")[2]] = owner
+        yield as_runner.replace("postgresql", SCHEME, 1)
 
 
 @pytest.fixture(params=BOTH)
@@ -35,7 +47,7 @@ def control_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
         return url
     url = f"sqlite:///{tmp_path}/control.db"
     with Database(url) as database:
-        migrate(database)
+        migrate_as_wanted(database)
     return url
 
 
@@ -62,8 +74,9 @@ def key() -> PipelineKey:
 
 
 def by_hand(database: Database, sql: str, **parameters: object) -> list[dict[str, Any]]:
-    """Run SQL of one's own, as somebody with a database client would."""
-    with database._engine.connect() as connection:
+    """Run SQL of one's own, as the owner of the tables with a database client would."""
+    owner = OWNERS.get(str(database._engine.url.database), database)
+    with owner._engine.connect() as connection:
         result = connection.execute(text(sql), parameters)
         rows = [dict(row) for row in result.mappings()] if result.returns_rows else []
         connection.commit()

@@ -56,8 +56,16 @@ def engine_of(url: URL) -> Engine:
 
 
 def limits(url: URL) -> dict[str, object]:
-    """Limits of the connection that the URL does not set itself."""
-    return {name: value for name, value in _LIBPQ.items() if name not in url.query}
+    """What the connection gets beside the URL: limits that it does not set, and no prepared statements.
+
+    psycopg 3 prepares a statement that it sees often; behind a pooler of transactions the next one meets
+    another server connection, which does not know it. `?prepare_threshold=5` in the URL prepares.
+    """
+    given = {name: value for name, value in _LIBPQ.items() if name not in url.query}
+    if url.get_driver_name() != "psycopg":
+        return given
+    threshold = url.query.get("prepare_threshold")
+    return {**given, "prepare_threshold": int(str(threshold)) if threshold else None}
 
 
 def _postgresql(url: URL) -> Engine:

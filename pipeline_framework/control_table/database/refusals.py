@@ -96,7 +96,10 @@ def _broken_rule(text: str, where: str) -> PipelineError:
 
 
 def _outdated(text: str, where: str) -> PipelineError:
-    return SchemaOutdated(f"control database {where} is not up to date ({text}); run `pipeline migrate`.")
+    return SchemaOutdated(
+        f"control database {where} is not up to date ({text}); run `pipeline migrate`, "
+        "or install the release that migrated it."
+    )
 
 
 def _first_line(error: BaseException) -> str:

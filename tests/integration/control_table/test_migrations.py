@@ -5,13 +5,15 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 
-from pipeline_framework.control_table import Database, PipelineKey, statements
-from pipeline_framework.control_table.migrations import migrate, pending, require_current
+from pipeline_framework.control_table import Database, PipelineKey, migrations, statements
+from pipeline_framework.control_table.migrations import NEEDED, migrate, pending, require_current, status
 from pipeline_framework.control_table.record import COLUMNS
 from pipeline_framework.errors import SchemaOutdated
 from tests.integration.control_table.stories import hour
 from tests.services.control import by_hand, insert
+from tests.services.schemas import migrate_beyond, shipped
 
 ALL = [file.stem for file in sorted((statements.folder() / "migrations" / "sqlite").glob("*.sql"))]
 
@@ -50,7 +52,7 @@ def test_migrated_table_has_the_columns_of_a_record(fresh_url: str) -> None:
 
 
 def test_many_migrate_at_once(fresh_url: str) -> None:
-    """Of eight that start together one applies, the others wait and find nothing left."""
+    """Of eight that start together one applies each, the others wait and find it there."""
 
     def one(_: int) -> list[str]:
         with Database(fresh_url) as database:
@@ -58,7 +60,7 @@ def test_many_migrate_at_once(fresh_url: str) -> None:
 
     with ThreadPoolExecutor(8) as pool:
         applied = list(pool.map(one, range(8)))
-    assert sorted(applied) == [[]] * 7 + [ALL]
+    assert sorted(name for names in applied for name in names) == ALL
 
 
 def test_sqlite_migrates_itself(tmp_path: Path) -> None:
@@ -88,11 +90,66 @@ def test_missing_table_is_an_outdated_schema(fresh_url: str) -> None:
 def test_newer_database_is_left_alone(fresh_url: str) -> None:
     """A release runs on the schema after its own: unknown migrations and columns do not disturb it."""
     with Database(fresh_url) as database:
-        migrate(database)
-        by_hand(database, "ALTER TABLE pipeline_records ADD COLUMN of_tomorrow TEXT")
-        by_hand(database, "INSERT INTO pipeline_migrations (number, name) VALUES (9999, '9999_of_tomorrow')")
+        migrate_beyond(database)
         require_current(database, auto_migrate=False)
+        assert (pending(database), migrate(database)) == ([], [])
+        newest = status(database)[-1]
+        assert (newest.name, newest.state) == (f"{int(ALL[-1][:4]) + 1:04d}_of_tomorrow", "newer")
         assert database.run("record_by_id", id=1) == []
+
+
+def up_to(number: int, patch: pytest.MonkeyPatch) -> None:
+    """From now on this release has the migrations up to `number` alone."""
+    patch.setattr(
+        migrations, "_files", lambda dialect: (f for f in shipped(dialect) if int(f.stem[:4]) <= number)
+    )
+
+
+def test_status_tells_what_is_applied_needed_and_due(fresh_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A missing migration is needed up to the oldest schema that the release runs on, else only due."""
+    with Database(fresh_url) as database:
+        assert {each.state for each in status(database)} == {"needed", "due"}
+        up_to(1, monkeypatch)
+        migrate(database)
+        monkeypatch.undo()
+        first, *others = status(database)
+        assert (first.number, first.name, first.state) == (1, ALL[0], "applied")
+        assert first.applied_at is not None
+        assert abs((first.applied_at - database.now()).total_seconds()) < 60
+        wanted = ["needed" if each.number <= NEEDED else "due" for each in others]
+        assert [each.state for each in others] == wanted
+        assert all(each.applied_at is None for each in others)
+
+
+@pytest.mark.services
+def test_older_schema_runs_down_to_the_one_that_is_needed(
+    fresh_postgres: Callable[[], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A release that is deployed before its migrations runs; one migration too few is refused."""
+    with Database(fresh_postgres()) as database:
+        up_to(NEEDED - 1, monkeypatch)
+        migrate(database)
+        monkeypatch.undo()
+        with pytest.raises(
+            SchemaOutdated, match=f"lacks {', '.join(pending(database))}; run `pipeline migrate`"
+        ):
+            require_current(database, auto_migrate=False)
+        up_to(NEEDED, monkeypatch)
+        migrate(database)
+        monkeypatch.undo()
+        require_current(database, auto_migrate=False)
+        assert pending(database) == [name for name in ALL if int(name[:4]) > NEEDED]
+
+
+def test_every_statement_fits_the_oldest_schema(fresh_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No statement names a table or column that a migration after `NEEDED` brings."""
+    explain = {"postgresql": "EXPLAIN ", "sqlite": "EXPLAIN QUERY PLAN "}
+    with Database(fresh_url) as database, database._engine.connect() as connection:
+        up_to(NEEDED, monkeypatch)
+        migrate(database)
+        for statement in statements.load(database.dialect).values():
+            told = text(explain[database.dialect] + statement.text)
+            connection.execute(told, dict.fromkeys(told.compile().params))
 
 
 def test_failed_migration_leaves_nothing(

@@ -57,6 +57,15 @@ def test_limits_of_the_url_go_first() -> None:
     assert "connect_timeout" not in engine.limits(engine.parsed("postgresql://h/x?connect_timeout=3"))
 
 
+def test_psycopg_prepares_only_when_told() -> None:
+    """Behind a pooler of transactions a prepared statement is another connection's by the next one."""
+    assert engine.limits(engine.parsed("postgresql+psycopg://h/x"))["prepare_threshold"] is None
+    assert (
+        engine.limits(engine.parsed("postgresql+psycopg://h/x?prepare_threshold=3"))["prepare_threshold"] == 3
+    )
+    assert "prepare_threshold" not in engine.limits(engine.parsed("postgresql://h/x"))
+
+
 def test_old_sqlite_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """STRICT tables need 3.37; the version found is named."""
     monkeypatch.setattr("sqlite3.sqlite_version_info", (3, 34, 1))
