@@ -18,6 +18,9 @@ pipeline_start_time, pipeline_end_time, phase_completed, retry_attempt, max_atte
 record_first_created_time, record_last_updated_time, key_x, key_y, key_z,
 actor, reason, move_name, move_number, range_id
 
+-- fragment: next_epoch
+{epoch_after:lock_epoch}
+
 -- fragment: moved
 move_name = '{this}', move_number = move_number + 1, record_last_updated_time = {now}
 
@@ -28,7 +31,8 @@ lease_expires_at = {seconds_from_now::lease_seconds}, not_before = NULL,
 pipeline_start_time = COALESCE(pipeline_start_time, {now}), actor = :owner, reason = NULL
 
 -- fragment: let_go
-pipeline_locked_at = NULL, lock_owner = NULL, lease_expires_at = NULL
+-- Whoever lets go of a window takes it out of its range too: a range sets windows aside until they were held once.
+pipeline_locked_at = NULL, lock_owner = NULL, lease_expires_at = NULL, range_id = NULL
 
 -- fragment: working_becomes
 source_to_stage_ingestion_status = CASE source_to_stage_ingestion_status
@@ -57,6 +61,9 @@ audit_detail = COALESCE({json:audit_detail}, audit_detail)
 -- fragment: counted
 -- A run of `airflow tasks test` is somebody trying things out: it counts no attempt.
 CASE WHEN SUBSTR(dag_run_id, 1, 24) = '__airflow_temporary_run_' THEN 0 ELSE 1 END
+
+-- fragment: range_is_ours
+EXISTS (SELECT 1 FROM pipeline_ranges WHERE pipeline_ranges.id = :range_id AND range_epoch = :range_epoch)
 
 -- fragment: used_up
 {it} = 1 AND retry_attempt + 1 >= max_attempts
@@ -124,6 +131,48 @@ WITH next AS MATERIALIZED (
      ORDER BY id LIMIT 1 {skip_locked})
 UPDATE pipeline_records SET {locked}, {moved} FROM next WHERE id = next_id
 RETURNING {columns};
+
+-- name: reserve
+-- A backfill sets the windows of its range aside, in the transaction that registers the range. PENDING → PENDING.
+-- Crash: the lease of the range runs out, and any run lets its windows go.
+WITH wanted AS MATERIALIZED (
+    SELECT id AS wanted_id FROM pipeline_records
+     WHERE pipeline_id = :pipeline_id AND mapping_name = :mapping_name AND pipeline_status = 'PENDING' AND range_id IS NULL
+       AND window_start_time >= {time:first} AND window_end_time <= {time:last}
+     ORDER BY window_start_time, id {lock_rows})
+UPDATE pipeline_records SET range_id = :range_id, actor = :actor, reason = :reason, {moved} FROM wanted WHERE id = wanted_id
+RETURNING id;
+
+-- name: claim_oldest_of_range
+-- A backfill takes the oldest window of its own range; the wait after a failed attempt does not hold it back.
+-- One whose range was let go finds its epoch gone and takes nothing. Crash: as after claim_oldest.
+WITH next AS MATERIALIZED (
+    SELECT id AS next_id FROM pipeline_records
+     WHERE pipeline_id = :pipeline_id AND mapping_name = :mapping_name AND pipeline_status = 'PENDING'
+       AND range_id = :range_id AND {range_is_ours}
+     ORDER BY window_start_time, id LIMIT 1 {skip_locked})
+UPDATE pipeline_records SET {locked}, {moved} FROM next WHERE id = next_id
+RETURNING {columns};
+
+-- name: claim_newest_of_range
+-- The same for the newest window of the range. Crash: as after claim_oldest.
+WITH next AS MATERIALIZED (
+    SELECT id AS next_id FROM pipeline_records
+     WHERE pipeline_id = :pipeline_id AND mapping_name = :mapping_name AND pipeline_status = 'PENDING'
+       AND range_id = :range_id AND {range_is_ours}
+     ORDER BY window_start_time DESC, id DESC LIMIT 1 {skip_locked})
+UPDATE pipeline_records SET {locked}, {moved} FROM next WHERE id = next_id
+RETURNING {columns};
+
+-- name: leave_range
+-- What a range still sets aside goes back to ordinary runs, in the transaction that ends the range: by its backfill,
+-- or by any run when its lease ran out. PENDING → PENDING. Crash: the range still stands, and its lease runs out.
+WITH aside AS MATERIALIZED (
+    SELECT id AS aside_id FROM pipeline_records
+     WHERE range_id = :range_id AND pipeline_status = 'PENDING'
+     ORDER BY window_start_time, id {lock_rows})
+UPDATE pipeline_records SET range_id = NULL, actor = :actor, reason = :reason, {moved} FROM aside WHERE id = aside_id
+RETURNING id;
 
 -- name: resume
 -- A run takes up its own lock for its next task or try; the new epoch fences the earlier try off.
@@ -272,6 +321,29 @@ WITH held AS MATERIALIZED (
 UPDATE pipeline_records
    SET {taken_away:'the run ended; it was still held by '}, actor = :owner, {moved}
   FROM held WHERE id = left_id
+RETURNING {columns};
+
+-- name: release_slot
+-- A slot of a run that goes on to its next window, for one that it still holds because its end could not be recorded.
+-- IN_PROGRESS → PENDING, or FAILED as in rescue. Crash: as after release_run.
+WITH held AS MATERIALIZED (
+    SELECT {left_behind} FROM pipeline_records
+     WHERE pipeline_id = :pipeline_id AND mapping_name = :mapping_name AND pipeline_status = 'IN_PROGRESS'
+       AND dag_id = :dag_id AND dag_run_id = :dag_run_id AND run_slot = :run_slot
+     ORDER BY id {lock_rows})
+UPDATE pipeline_records
+   SET {taken_away:'the slot went on; it was still held by '}, actor = :owner, {moved}
+  FROM held WHERE id = left_id
+RETURNING {columns};
+
+-- name: interrupt_run
+-- A run that is told to stop puts back what its slots hold, at once. IN_PROGRESS → PENDING, no attempt counted.
+-- Crash: nothing is held; the new epoch fences off slots that still work.
+UPDATE pipeline_records
+   SET pipeline_status = 'PENDING', lock_epoch = {next_epoch}, {working_becomes:PENDING}, {let_go},
+       actor = :owner, reason = 'interrupted', {moved}
+ WHERE pipeline_id = :pipeline_id AND mapping_name = :mapping_name AND pipeline_status = 'IN_PROGRESS'
+   AND dag_id = :dag_id AND dag_run_id = :dag_run_id
 RETURNING {columns};
 
 -- name: rescue

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 
 from pipeline_framework.control_table.database import Database, InDoubt
+from pipeline_framework.control_table.ranges import Range
 from pipeline_framework.control_table.record import Holder, PipelineKey, Record
 from pipeline_framework.control_table.states import Status
 from pipeline_framework.errors import LockConflict
@@ -50,6 +51,26 @@ def claim_window(
     """
     which = {"window_start": window_start, "lease_seconds": lease_seconds}
     return _claim("claim_window", database, key, holder, **which)
+
+
+def claim_oldest_of_range(
+    database: Database, key: PipelineKey, holder: Holder, mine: Range, *, lease_seconds: float
+) -> Record | None:
+    """Lock the oldest window that `mine` sets aside, also while it waits for its next try.
+
+    None when there is none left, or when the range was let go. Raises `LockConflict` when this slot holds a
+    window already.
+    """
+    which = {**mine.parameters, "lease_seconds": lease_seconds}
+    return _claim("claim_oldest_of_range", database, key, holder, **which)
+
+
+def claim_newest_of_range(
+    database: Database, key: PipelineKey, holder: Holder, mine: Range, *, lease_seconds: float
+) -> Record | None:
+    """The same for the newest such window."""
+    which = {**mine.parameters, "lease_seconds": lease_seconds}
+    return _claim("claim_newest_of_range", database, key, holder, **which)
 
 
 def resume(database: Database, key: PipelineKey, holder: Holder, *, lease_seconds: float) -> Record | None:

@@ -1,12 +1,14 @@
-"""A thread that renews the lock while a phase works."""
+"""A thread that renews a lock while a phase works, or a range while its backfill does."""
 
 import logging
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 
-from pipeline_framework.control_table import progress
+from pipeline_framework.control_table import progress, ranges
 from pipeline_framework.control_table.database import Database
+from pipeline_framework.control_table.ranges import Range
 from pipeline_framework.errors import LockLost, PipelineError
 from pipeline_framework.interfaces import Lock
 
@@ -16,26 +18,24 @@ RENEWALS = 3  # within a lease, so that two may fail before it runs out
 
 
 class Renewal:
-    """What a phase may ask while it works: `lost` is set once the window is another's."""
+    """What the holder may ask while it works: `lost` is set once what it held is another's."""
 
-    def __init__(self, database: Database, lock: Lock, lease_seconds: float) -> None:
+    def __init__(self, renew: Callable[[], None], what: str, lease_seconds: float) -> None:
         self.lost = threading.Event()
         self.reason = ""
-        self._database, self._lock, self._lease_seconds = database, lock, lease_seconds
+        self._renew, self._what, self._lease_seconds = renew, what, lease_seconds
         self._over = threading.Event()
-        self._thread = threading.Thread(
-            target=self._keep, name=f"renewal of window {lock.record_id}", daemon=True
-        )
+        self._thread = threading.Thread(target=self._keep, name=f"renewal of {what}", daemon=True)
 
     def renew(self) -> None:
         """Renew once; a database that does not answer is asked again at the next turn."""
         try:
-            progress.renew(self._database, self._lock, lease_seconds=self._lease_seconds)
+            self._renew()
         except LockLost as error:
             self.reason = str(error)
             self.lost.set()
         except PipelineError as error:
-            logger.warning("window %s: the lease could not be renewed: %s", self._lock.window, error)
+            logger.warning("%s: the lease could not be renewed: %s", self._what, error)
 
     def start(self) -> None:
         """Renew now and from now on."""
@@ -59,10 +59,26 @@ def renewing(database: Database, lock: Lock, lease_seconds: float) -> Iterator[R
     When the lock turns out to be another's, `lost` of what the block got is set, and leaving the block raises
     `LockLost`, whatever else the block raised: a loser's errors are no news of the window.
     """
-    renewal = Renewal(database, lock, lease_seconds)
+    renew = partial(progress.renew, database, lock, lease_seconds=lease_seconds)
+    renewal = Renewal(renew, f"window {lock.window}", lease_seconds)
+    with _renewed(renewal):
+        yield renewal
+
+
+@contextmanager
+def keeping(database: Database, mine: Range, lease_seconds: float) -> Iterator[Renewal]:
+    """The same for a range, while its backfill works."""
+    renew = partial(ranges.renew, database, mine, lease_seconds=lease_seconds)
+    renewal = Renewal(renew, f"range {mine.span}", lease_seconds)
+    with _renewed(renewal):
+        yield renewal
+
+
+@contextmanager
+def _renewed(renewal: Renewal) -> Iterator[None]:
     renewal.start()
     try:
-        yield renewal
+        yield
     except Exception as error:
         renewal.stop()
         if renewal.lost.is_set() and not isinstance(error, LockLost):

@@ -127,6 +127,8 @@ class Record:
     def standing(self) -> str:
         """In a sentence's words: which window, and who holds it or what became of it."""
         window = f"window {self.window} of {self.pipeline_id}"
+        if self.range_id is not None and self.lease_expires_at is None:
+            return f"{window} is set aside for the backfill of range {self.range_id}"
         if self.lease_expires_at is None:
             return f"{window} is {self.pipeline_status} and held by nobody"
         until = f"{self.lease_expires_at:%Y-%m-%dT%H:%M:%SZ}"

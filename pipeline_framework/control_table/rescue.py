@@ -20,3 +20,22 @@ def release_run(
     """The same for every window that any slot of the holder's run still holds, whatever its lease."""
     rows = database.run("release_run", **key.parameters, **holder.parameters, backoff_seconds=backoff_seconds)
     return [Record.of(row) for row in rows]
+
+
+def release_slot(
+    database: Database, key: PipelineKey, holder: Holder, *, backoff_seconds: float
+) -> list[Record]:
+    """The same for this slot alone, while others of the run go on."""
+    rows = database.run(
+        "release_slot", **key.parameters, **holder.parameters, backoff_seconds=backoff_seconds
+    )
+    return [Record.of(row) for row in rows]
+
+
+def interrupt_run(database: Database, key: PipelineKey, holder: Holder) -> list[Record]:
+    """Put back what the slots of the holder's run hold, because somebody stops it; counts no attempt.
+
+    Slots that still work are fenced off by the new epoch.
+    """
+    rows = database.run("interrupt_run", **key.parameters, **holder.parameters)
+    return [Record.of(row) for row in rows]

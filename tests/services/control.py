@@ -96,6 +96,17 @@ def insert(database: Database, key: PipelineKey, window: Window) -> None:
     )
 
 
+def age_ranges(database: Database, key: PipelineKey) -> None:
+    """The same for the leases of all of a pipeline's ranges."""
+    past = "'2001-01-01T00:00:00.000000Z'"
+    by_hand(
+        database,
+        f"UPDATE pipeline_ranges SET lease_expires_at = {past} "
+        "WHERE pipeline_id = :pipeline_id AND ended_at IS NULL",
+        pipeline_id=key.pipeline_id,
+    )
+
+
 def age_leases(database: Database, key: PipelineKey) -> None:
     """Let the leases of all of a pipeline's locks run out, without waiting."""
     past = "'2001-01-01T00:00:00.000000Z'"

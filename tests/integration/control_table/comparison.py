@@ -32,6 +32,7 @@ def seen(record: Record, now: datetime) -> dict[str, Any]:
         "error": record.last_error is not None,
         "reload": record.reload_reason,
         "actor": record.actor,
+        "range": record.range_id,
         "over": record.pipeline_end_time is not None,
     }
 
@@ -56,5 +57,6 @@ def expected(row: Row) -> dict[str, Any]:
         "error": row.error,
         "reload": row.reload,
         "actor": row.actor,
+        "range": row.range_id,
         "over": row.status in ("COMPLETED", "FAILED"),
     }

@@ -16,6 +16,7 @@ from pipeline_framework.control_table import (
     new_windows,
 )
 from pipeline_framework.control_table.database.values import python_row
+from pipeline_framework.control_table.ranges import Range
 from pipeline_framework.control_table.states import MOVES
 from pipeline_framework.interfaces import Lock
 from tests.integration.control_table.comparison import expected, seen
@@ -79,6 +80,7 @@ class Machine(RuleBasedStateMachine):
         self.model = Model()
         self.locks: list[Lock] = []  # all that were ever given out, most of them stale
         self.ids: dict[int, int] = {}  # hour → id
+        self.ranges: list[Range] = []  # all that were ever registered
         self.add(WINDOWS - 2, 2)
         self.database_is_as_the_model_says()
 

@@ -67,6 +67,7 @@ class Row:
     error: bool = False
     reload: str | None = None
     actor: str | None = None
+    range_id: int | None = None
     events: tuple[str, ...] = ()
 
     @property
@@ -93,11 +94,23 @@ class Row:
         return None
 
 
+@dataclass
+class Stretch:
+    """A range as the model knows it: windows first <= number < last."""
+
+    id: int
+    first: int
+    last: int
+    alive: bool
+    over: bool = False
+
+
 class Model:
-    """The windows of one pipeline."""
+    """The windows of one pipeline, and its ranges, also those that are over."""
 
     def __init__(self) -> None:
         self.rows: list[Row] = []
+        self.ranges: list[Stretch] = []
 
     def _replace(self, row: Row, move: str, **changes: object) -> Row:
         after = replace(row, **changes)  # type: ignore[arg-type]
@@ -120,7 +133,8 @@ class Model:
         return [
             row
             for row in self.rows
-            if row.status == "PENDING" and not row.waits and since <= row.number < until
+            if row.status == "PENDING" and row.range_id is None
+            if not row.waits and since <= row.number < until
         ]
 
     def take(self, move: str, row: Row, who: Who, *, alive: bool) -> Row:
@@ -135,6 +149,32 @@ class Model:
             same = other.who and (other.who.run, other.who.slot) == (who.run, who.slot)
             if other is not row and other.held and same:
                 raise Taken
+
+    def overlapped(self, first: int, last: int) -> bool:
+        return any(not each.over and each.first < last and each.last > first for each in self.ranges)
+
+    def register(self, fresh: Stretch) -> None:
+        self.ranges.append(fresh)
+        for row in list(self.rows):
+            if row.status == "PENDING" and row.range_id is None and fresh.first <= row.number < fresh.last:
+                self._replace(row, "reserve", range_id=fresh.id, actor="ann")
+
+    def set_aside(self, stretch: Stretch) -> list[Row]:
+        """What the backfill of a range may claim."""
+        return [row for row in self.rows if row.status == "PENDING" and row.range_id == stretch.id]
+
+    def end(self, stretch: Stretch, actor: str) -> int:
+        """Its backfill is over, or any run lets it go."""
+        left = [] if stretch.over else self.set_aside(stretch)
+        stretch.over = True
+        for row in left:
+            self._replace(row, "leave_range", range_id=None, actor=actor)
+        return len(left)
+
+    def expire(self) -> None:
+        for each in self.ranges:
+            if not each.alive and not each.over:
+                self.end(each, "rescue")
 
     def held_by(self, who: Who) -> Row | None:
         return next((row for row in self.rows if row.held and row.who == who), None)
@@ -173,7 +213,7 @@ class Model:
         changes: dict[str, object] = {"status": "COMPLETED", "result": how.result, "target_count": how.count}
         if audited:
             changes |= {"marker": "AUDIT", "phases": {**row.phases, "AUDIT": "COMPLETED"}}
-        return self._by_owner(row, "complete", **changes, error=False)
+        return self._by_owner(row, "complete", **changes, error=False, range_id=None)
 
     def fail(self, row: Row, how: How) -> Row:
         changes = attempt(row, counted=not temporary(row), waits=how.waits)
@@ -186,7 +226,8 @@ class Model:
         return self._by_owner(row, "mismatch", **changes, error=True, result="mismatch", reload=reload)
 
     def release(self, row: Row, _: How) -> Row:
-        return self._by_owner(row, "release", status="PENDING", phases=resting(row, "PENDING"))
+        phases = resting(row, "PENDING")
+        return self._by_owner(row, "release", status="PENDING", phases=phases, range_id=None)
 
     def _by_owner(self, row: Row, move: str, **changes: object) -> Row:
         assert row.who
@@ -213,8 +254,9 @@ class Model:
         attempts = 0 if row.status == "FAILED" else row.attempts
         return self._replace(row, "retry", status="PENDING", waits=False, attempts=attempts, actor="ann")
 
-    def clear_lock(self, row: Row, move: str) -> Row:
-        return self._replace(row, move, status="PENDING", phases=resting(row, "PENDING"), actor="ann")
+    def clear_lock(self, row: Row, move: str, actor: str = "ann") -> Row:
+        phases = resting(row, "PENDING")
+        return self._replace(row, move, status="PENDING", phases=phases, actor=actor, range_id=None)
 
 
 UNCOUNTED: dict[str, object] = {"source_count": None, "target_count": None}
@@ -236,7 +278,8 @@ def resting(row: Row, becomes: str) -> dict[str, str]:
 def attempt(row: Row, *, counted: bool, waits: bool) -> dict[str, object]:
     """An owner's attempt is over."""
     if not counted:
-        return {"status": "PENDING", "waits": False}
+        return {"status": "PENDING", "waits": False, "range_id": None}
     used_up = row.attempts + 1 >= row.max_attempts
     status = "FAILED" if used_up else "PENDING"
-    return {"status": status, "attempts": row.attempts + 1, "waits": waits and not used_up}
+    waits = waits and not used_up
+    return {"status": status, "attempts": row.attempts + 1, "waits": waits, "range_id": None}

@@ -14,8 +14,10 @@ from pipeline_framework.control_table import (
     claims,
     decisions,
     new_windows,
+    ranges,
     rescue,
 )
+from pipeline_framework.control_table.ranges import Order
 from pipeline_framework.errors import LockConflict, LockLost, Misuse
 from pipeline_framework.interfaces import Lock
 from pipeline_framework.windows import Window
@@ -25,13 +27,14 @@ from tests.integration.control_table.model import (
     Lost,
     Refused,
     Row,
+    Stretch,
     Taken,
     Who,
     temporary,
 )
 from tests.integration.control_table.owners import AHEAD, OWNERS, hows, living, seconds
 from tests.integration.control_table.stories import FIRST, HOUR, HOURLY, hour, new
-from tests.services.control import age_leases, by_hand
+from tests.services.control import age_leases, age_ranges, by_hand
 
 
 class ControlTable(Machine):
@@ -60,9 +63,79 @@ class ControlTable(Machine):
 
     @action(2, "PENDING", who=runs, number=hours, alive=living)
     def claim_window(self, who: Who, number: int, alive: bool) -> None:
-        row = next((row for row in self.model.rows if row.number == number and row.status == "PENDING"), None)
+        in_line = [row for row in self.model.rows if row.status == "PENDING" and row.range_id is None]
+        row = next((row for row in in_line if row.number == number), None)
         take = partial(claims.claim_window, window_start=hour(number).start)
         self._take(take, "claim_window", row, who, alive)
+
+    @action(3, first=hours, length=st.integers(1, 4), alive=living, again=st.booleans())
+    def register(self, first: int, length: int, alive: bool, again: bool) -> None:
+        """A backfill registers its range; with `again` finished windows are reopened first."""
+        span = Window(hour(first).start, hour(first + length - 1).end)
+        order = Order(span, "backfill", "ann", "why", seconds(alive))
+        self.model.expire()
+        if self.model.overlapped(first, first + length):
+            with pytest.raises(LockConflict, match="is backfilled by backfill for ann"):
+                ranges.register(self.database, self.key, order)
+            ranges.expire(self.database, self.key)  # a refusal takes back that it let go of dead ones
+            return
+        inside = [row for row in self.model.rows if first <= row.number < first + length]
+        over = [row for row in inside if row.status in ("COMPLETED", "FAILED")]
+        if again:
+            mine, reopened = ranges.register_again(self.database, self.key, order)
+            assert [record.id for record in reopened] == [self.ids[row.number] for row in over]
+            for row in over:
+                self.model.reopen(row, "reopen", "why")
+        else:
+            mine = ranges.register(self.database, self.key, order)
+        self.ranges.append(mine)
+        self.model.register(Stretch(mine.id, first, first + length, alive))
+
+    @action(5, "PENDING", who=runs, pick=st.data(), alive=living, newest=st.booleans())
+    def claim_of_range(self, who: Who, pick: st.DataObject, alive: bool, newest: bool) -> None:
+        """A backfill claims; its range may long be another's."""
+        if not self.ranges:
+            return
+        mine, stretch = pick.draw(st.sampled_from([*zip(self.ranges, self.model.ranges, strict=True)][-3:]))
+        aside = self.model.set_aside(stretch)
+        move, first = ("claim_newest_of_range", -1) if newest else ("claim_oldest_of_range", 0)
+
+        take = partial(getattr(claims, move), mine=mine)
+        self._take(take, move, aside[first] if aside else None, who, alive)
+
+    @action(2, pick=st.data())
+    def end_range(self, pick: st.DataObject) -> None:
+        if self.ranges:
+            mine, stretch = pick.draw(st.sampled_from([*zip(self.ranges, self.model.ranges, strict=True)]))
+            assert ranges.end(self.database, mine) == self.model.end(stretch, "backfill")
+
+    @action(2)
+    def expire_ranges(self) -> None:
+        ranges.expire(self.database, self.key)
+        self.model.expire()
+
+    @action(1)
+    def leases_of_ranges_run_out(self) -> None:
+        age_ranges(self.database, self.key)
+        for each in self.model.ranges:
+            each.alive = False
+
+    @action(1, "IN_PROGRESS", who=runs)
+    def interrupt_run(self, who: Who) -> None:
+        """A run that is stopped puts everything back, and nothing is counted."""
+        freed = rescue.interrupt_run(self.database, self.key, holder(who))
+        rows = [row for row in self.model.rows if row.held and row.who]
+        rows = [row for row in rows if row.who and (row.who.dag, row.who.run) == (who.dag, who.run)]
+        assert {record.id for record in freed} == {self.ids[row.number] for row in rows}
+        for row in rows:
+            self.model.clear_lock(row, "interrupt_run", who.owner)
+        self._note(freed)
+
+    @action(1, "IN_PROGRESS", who=runs, waits=st.booleans())
+    def release_slot(self, who: Who, waits: bool) -> None:
+        freed = rescue.release_slot(self.database, self.key, holder(who), backoff_seconds=AHEAD * waits)
+        held = [row for row in self.model.rows if row.held and row.who == who]
+        self._taken_away(freed, held, "release_slot", who.owner, waits)
 
     @action(3, "IN_PROGRESS", who=runs, alive=living)
     def resume(self, who: Who, alive: bool) -> None:

@@ -61,6 +61,17 @@ def test_claim_walks_past_no_finished_window(control: Database, long_history: Pi
     assert not [line for line in told.splitlines() if "Sort" in line or "TEMP B-TREE" in line]
 
 
+@pytest.mark.parametrize("move", ["claim_oldest_of_range", "claim_newest_of_range"])
+def test_a_backfill_finds_its_windows_by_its_range(
+    control: Database, long_history: PipelineKey, move: str
+) -> None:
+    """Those that ranges set aside have an index of their own, in the order in which they are taken."""
+    run = {"dag_id": "d", "dag_run_id": "r", "run_slot": 0, "owner": "o", "lease_seconds": 9}
+    told = plan(control, move, **long_history.parameters, **run, range_id=7, range_epoch=7)
+    assert "pipeline_records_ranged" in told
+    assert not [line for line in told.splitlines() if "Sort" in line or "TEMP B-TREE" in line]
+
+
 @pytest.mark.parametrize("move", ["rescue", "release_run", "resume"])
 def test_locks_are_found_without_a_walk_through_history(
     control: Database, long_history: PipelineKey, move: str

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import suppress
+from functools import partial
 from itertools import count
 from typing import Any
 
@@ -18,11 +19,13 @@ from pipeline_framework.control_table import (
     migrations,
     new_windows,
     progress,
+    ranges,
     rescue,
 )
 from pipeline_framework.control_table.lease import renewing
+from pipeline_framework.control_table.ranges import Order, Range
 from pipeline_framework.control_table.states import Phase, Result
-from pipeline_framework.errors import LockLost, Misuse
+from pipeline_framework.errors import LockConflict, LockLost, Misuse
 from pipeline_framework.windows import Window
 from tests.integration.control_table.stories import FIRST, HOUR, HOURLY, LATER, hour, new, run
 
@@ -149,3 +152,61 @@ def die_in_phase(url: str, key: PipelineKey) -> None:
         assert record is not None
         progress.begin(database, record.lock(), Phase.SOURCE_TO_STAGE, lease_seconds=0.2)
         os.kill(os.getpid(), signal.SIGKILL)
+
+
+def register_now(worker: int, url: str, key: PipelineKey) -> str:
+    """Register a range that overlaps everybody else's by some hours."""
+    span = Window(hour(worker).start, hour(worker + 4).end)
+    with Database(url) as database:
+        database.now()
+        together()
+        try:
+            ranges.register(database, key, Order(span, f"backfill {worker}", "ann", "why", 60))
+        except LockConflict:
+            return "refused"
+        return "registered"
+
+
+def take_own_part(worker: int, url: str, key: PipelineKey) -> list[int]:
+    """Workers 0 and 1 backfill twenty hours each, the others run what they are given; the ids they took."""
+    with Database(url) as database:
+        take = partial(claims.claim_oldest, watermark=LATER)
+        if worker < 2:
+            span = Window(hour(20 * worker).start, hour(20 * worker + 19).end)
+            mine = ranges.register(database, key, Order(span, f"backfill {worker}", "ann", "why", 60))
+            take = partial(claims.claim_oldest_of_range, mine=mine)
+        together()
+        taken: list[int] = []
+        while record := take(database, key, run(f"{worker}-{len(taken)}"), lease_seconds=60):
+            taken.append(record.id)
+            time.sleep(0.002)
+        return taken
+
+
+def backfill_carelessly(worker: int, url: str, key: PipelineKey, seconds: float) -> None:
+    """Register the same hours as everybody else under a lease that runs out soon; complete some."""
+    dice = random.Random(worker)
+    with Database(url) as database:
+        together()
+        ends = time.monotonic() + seconds
+        for number in count():
+            if time.monotonic() > ends:
+                return
+            order = Order(Window(hour(0).start, hour(29).end), f"b {worker} {number}", "ann", "why", 0.03)
+            with suppress(LockConflict):
+                complete_some(database, key, ranges.register(database, key, order), dice)
+            time.sleep(0.01)
+
+
+def complete_some(database: Database, key: PipelineKey, mine: Range, dice: random.Random) -> None:
+    """Complete up to five windows of a range, each under a lock of its own."""
+    for number in range(5):
+        record = claims.claim_oldest_of_range(
+            database, key, run(f"{mine.owner} {number}"), mine, lease_seconds=60
+        )
+        if record is None:
+            return
+        assert record.range_id == mine.id
+        time.sleep(dice.choice([0.0, 0.01, 0.05]))
+        progress.complete(database, record.lock(), Result.LOADED)
+    ranges.end(database, mine)
