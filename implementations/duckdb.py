@@ -4,7 +4,7 @@ import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -13,8 +13,8 @@ import pyarrow as pa
 from pydantic import NonNegativeFloat
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_random
 
-from implementations.loading import columns, ledger, transaction
-from implementations.loading.dialect import LedgerType, Pair, Table, place
+from implementations.loading import ledger, transaction
+from implementations.loading.dialect import LedgerType, Pair, Table, definition, insertion
 from implementations.loading.faults import Fault, told
 from implementations.loading.widening import fits, number
 from pipeline_framework.errors import BadData, Misuse, StageLost, Unavailable
@@ -45,17 +45,13 @@ class _Busy(Unavailable):
 
 
 _FAULTS = (
-    Fault(
-        r"held in (\S+) \(PID (\d+)\)", _Busy, "is held open by process {1} ({0}): wait for it, or end it."
-    ),
+    Fault(r"held in (\S+) \(PID (\d+)\)", _Busy, "is open in process {1} ({0}): wait for it, or end it."),
     Fault(
         "Could not set lock|different configuration|Unique file handle conflict",
         _Busy,
         "is held open by another connection: wait for it, or end it.",
     ),
-    Fault(
-        "not a valid DuckDB", Misuse, "is no DuckDB database: move that file away, or correct `target.path`."
-    ),
+    Fault("not a valid DuckDB", Misuse, "is no DuckDB database: move it away, or correct `target.path`."),
     Fault(
         "ermission denied|Read-only file system",
         Misuse,
@@ -72,13 +68,15 @@ class DuckDBTarget:
     """One table of a DuckDB file (`type: duckdb`), made from the first window's columns.
 
     `path`: the file, made by the first load. `time_field`: a column of TIMESTAMP (taken as UTC) or
-    TIMESTAMPTZ. `wait_seconds`: how long to wait for another process that has the file open.
+    TIMESTAMPTZ. `scope`: values by column that mark this pipeline's rows of a table shared with others.
+    `wait_seconds`: how long to wait for another process that has the file open.
     """
 
     path: StatePath
     table: str
     time_field: str
     schema: str = "main"
+    scope: Mapping[str, str | int] = field(default_factory=dict)
     wait_seconds: NonNegativeFloat = 120.0
 
     def check(self) -> str:
@@ -86,7 +84,7 @@ class DuckDBTarget:
             _writable(Path(self.path))
             return f"{self.path}: the first load makes the file and the table {self._table}"
         # Opened for writing, which proves the right to it.
-        kind = self._patiently(lambda words: columns.time_type(words, self._table), read_only=False)
+        kind = self._patiently(lambda words: transaction.ready(words, self._table), read_only=False)
         return f"{self.path}: can write; the table {self._table} {'is there' if kind else 'will be made'}"
 
     def count(self, window: Window) -> int:
@@ -111,7 +109,7 @@ class DuckDBTarget:
 
     @property
     def _table(self) -> Table:
-        return Table(self.schema, self.table, self.time_field)
+        return Table(self.schema, self.table, self.time_field, self.scope)
 
     def _patiently(self, work: Callable[["DuckDBWords"], T], *, read_only: bool) -> T:
         # Opened late and closed at once, as an open file keeps every other process out.
@@ -159,6 +157,9 @@ class DuckDBWords:
         # DuckDB answers a change with one row: how many.
         return int(self.rows(statement, values)[0][0])
 
+    def queue(self, table: Table) -> None:
+        pass  # one process at a time has the file
+
     def quoted(self, name: str) -> str:
         return '"' + name.replace('"', '""') + '"'
 
@@ -189,6 +190,9 @@ class DuckDBWords:
         described = self.rows(f"DESCRIBE FROM {_relation(staged)}")
         return {name: kind for name, kind, *_ in described if '"NULL"' not in kind}
 
+    def make(self, table: Table, columns: Mapping[str, str]) -> None:
+        self.rows(definition(self, table, columns))
+
     def widens(self, staged_type: str, column_type: str) -> bool:
         if staged_type == column_type or {staged_type, column_type} <= _INSTANTS:
             return True
@@ -196,10 +200,7 @@ class DuckDBWords:
         return one is not None and other is not None and fits(one, other)
 
     def insert(self, table: Table, pairs: Sequence[Pair], staged: Staged) -> int:
-        into = ", ".join(self.quoted(pair.column) for pair in pairs)
-        chosen = ", ".join(f"CAST({self.quoted(pair.staged)} AS {pair.type})" for pair in pairs)
-        where_to, relation = place(self, table), _relation(staged)
-        return self.changed(f"INSERT INTO {where_to} ({into}) SELECT {chosen} FROM {relation}")  # noqa: S608
+        return self.changed(insertion(self, table, pairs, _relation(staged)))
 
 
 def _relation(staged: Staged) -> str:
@@ -210,10 +211,10 @@ def _relation(staged: Staged) -> str:
 
 
 def _storable(schema: pa.Schema) -> None:
-    for field in schema:
-        if found := re.search(r"decimal\d+\((39|[4-7]\d)", str(field.type)):
+    for column in schema:
+        if found := re.search(r"decimal\d+\((39|[4-7]\d)", str(column.type)):
             raise BadData(
-                f"Column {field.name} is {field.type} with {found[1]} digits, DuckDB holds 38: "
+                f"Column {column.name} is {column.type} with {found[1]} digits, DuckDB holds 38: "
                 "cast it at the source to decimal128 or text."
             )
 

@@ -15,29 +15,44 @@ def matched(dialect: Dialect, table: Table, staged: Staged) -> list[Pair]:
     staged type that does not fit unchanged, and for a missing time field.
     """
     incoming, present = dialect.staged_columns(staged), dialect.columns(table)
-    _named(table.time_field, incoming, dialect, f"What is staged for {table}")
+    named(table.time_field, incoming, dialect, f"What is staged for {table}", "time_field")
     _apart(dialect, table, staged.schema.names)
     pairs = [_pair(dialect, table, name, kind, present) for name, kind in incoming.items()]
+    pairs += _scope(dialect, table, incoming, present)
     if present:
         _add(dialect, table, (pair for pair in pairs if pair.column not in present))
     else:
-        columns = ", ".join(f"{dialect.quoted(pair.column)} {pair.type}" for pair in pairs)
-        dialect.rows(f"CREATE TABLE {place(dialect, table)} ({columns})")
+        dialect.make(table, {pair.column: pair.type for pair in pairs})
     return pairs
 
 
 def time_type(dialect: Dialect, table: Table) -> str | None:
     """The type of the table's time column, None where there is no table; `BadData` without the column."""
     present = dialect.columns(table)
-    return present[_named(table.time_field, present, dialect, str(table))] if present else None
+    return present[named(table.time_field, present, dialect, str(table), "time_field")] if present else None
 
 
-def _named(wanted: str, columns: dict[str, str], dialect: Dialect, where: str) -> str:
+def named(wanted: str, columns: Iterable[str], dialect: Dialect, where: str, key: str) -> str:
+    """The column as the database spells it; `BadData` names the nearest and the key to correct."""
     for name in columns:
         if dialect.same_name(name, wanted):
             return name
     near = get_close_matches(wanted, columns, 1, 0) or ["none, as there are no columns"]
-    raise BadData(f"{where} has no column {wanted}; the nearest is {near[0]}. Correct `target.time_field`.")
+    raise BadData(f"{where} has no column {wanted}; the nearest is {near[0]}. Correct `target.{key}`.")
+
+
+def _scope(dialect: Dialect, table: Table, incoming: Iterable[str], present: dict[str, str]) -> list[Pair]:
+    """Columns of the scope that are not staged are filled in; staged ones are judged by the count after."""
+    pairs, words = [], dialect.ledger_types()
+    for name, value in table.scope.items():
+        if present:
+            column = named(name, present, dialect, str(table), "scope")
+            kind = present[column]
+        else:
+            column, kind = name, words["integer" if isinstance(value, int) else "text"]
+        if not any(dialect.same_name(each, name) for each in incoming):
+            pairs.append(Pair(column, kind, value=value))
+    return pairs
 
 
 def _apart(dialect: Dialect, table: Table, names: list[str]) -> None:
@@ -51,12 +66,12 @@ def _pair(dialect: Dialect, table: Table, name: str, kind: str, present: dict[st
     for column, column_type in present.items():
         if dialect.same_name(name, column):
             if dialect.widens(kind, column_type):
-                return Pair(name, column, column_type)
+                return Pair(column, column_type, name)
             raise BadData(
                 f"Column {column} of {table} is {column_type}, what is staged for it is {kind} and does not "
                 "fit unchanged: cast it at the source, or change the type of the table's column."
             )
-    return Pair(name, name, kind)
+    return Pair(name, kind, name)
 
 
 def _add(dialect: Dialect, table: Table, pairs: Iterable[Pair]) -> None:

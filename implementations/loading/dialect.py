@@ -1,8 +1,9 @@
 """What a connector supplies so that the one recipe of `transaction` runs on its database."""
 
+import json
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal, Protocol
 
@@ -13,23 +14,33 @@ LedgerType = Literal["text", "integer", "instant"]
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """The table a target fills; `time_field` is the column that decides a row's window."""
+    """The table a target fills; `time_field` is the column that decides a row's window.
+
+    `scope` narrows it to the rows that carry these values by column: others are not seen or touched.
+    """
 
     schema: str
     name: str
     time_field: str
+    scope: Mapping[str, str | int] = field(default_factory=dict)
 
     def __str__(self) -> str:
         return f"{self.schema}.{self.name}"
 
+    @property
+    def scope_text(self) -> str:
+        """The scope as the ledger keeps it; empty for the whole table."""
+        return json.dumps(dict(self.scope), sort_keys=True, ensure_ascii=False) if self.scope else ""
+
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """A staged column, the column of the table that it fills, and that column's type."""
+    """A column of the table, its type, and what fills it: a staged column, or one value for all rows."""
 
-    staged: str
     column: str
     type: str
+    staged: str = ""
+    value: str | int | None = None
 
 
 class Dialect(Protocol):
@@ -46,6 +57,9 @@ class Dialect(Protocol):
 
     def changed(self, statement: str, values: Sequence[object] = ()) -> int:
         """Rows that a DELETE, INSERT or UPDATE changed."""
+
+    def queue(self, table: Table) -> None:
+        """Until the transaction ends, let nobody else give time of this table away or define it."""
 
     def quoted(self, name: str) -> str:
         """An identifier, quoted."""
@@ -71,6 +85,9 @@ class Dialect(Protocol):
     def staged_columns(self, staged: Staged) -> dict[str, str]:
         """Staged columns with the types this database gives them; those of unknown type left out."""
 
+    def make(self, table: Table, columns: Mapping[str, str]) -> None:
+        """Create the table with these columns by type, and what finds a window's rows quickly in it."""
+
     def widens(self, staged_type: str, column_type: str) -> bool:
         """Whether every value of the staged type fits into the column unchanged."""
 
@@ -81,3 +98,25 @@ class Dialect(Protocol):
 def place(dialect: Dialect, table: Table) -> str:
     """The table's name in a statement."""
     return f"{dialect.quoted(table.schema)}.{dialect.quoted(table.name)}"
+
+
+def literal(value: str | int) -> str:
+    """A value in a statement, as text that a CAST brings to the column's type."""
+    return "'" + str(value).replace("'", "''") + "'"
+
+
+def definition(dialect: Dialect, table: Table, columns: Mapping[str, str]) -> str:
+    """The statement that creates the table with these columns by type."""
+    listed = ", ".join(f"{dialect.quoted(name)} {kind}" for name, kind in columns.items())
+    return f"CREATE TABLE {place(dialect, table)} ({listed})"
+
+
+def insertion(dialect: Dialect, table: Table, pairs: Sequence[Pair], relation: str) -> str:
+    """The statement that inserts the rows of a relation, each column cast to the table's type."""
+    into = ", ".join(dialect.quoted(pair.column) for pair in pairs)
+    filled = ", ".join(f"CAST({_taken(dialect, pair)} AS {pair.type})" for pair in pairs)
+    return f"INSERT INTO {place(dialect, table)} ({into}) SELECT {filled} FROM {relation}"  # noqa: S608
+
+
+def _taken(dialect: Dialect, pair: Pair) -> str:
+    return dialect.quoted(pair.staged) if pair.value is None else literal(pair.value)

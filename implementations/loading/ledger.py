@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from implementations.loading import scopes
 from implementations.loading.dialect import Dialect, LedgerType, Table, place
 from pipeline_framework.errors import Fenced, Misuse
 from pipeline_framework.interfaces import Loaded, Lock
@@ -12,6 +13,7 @@ _KEY: dict[str, LedgerType] = {
     "pipeline_id": "text",
     "mapping_name": "text",
     "target": "text",
+    "scope": "text",
     "window_start": "instant",
     "window_end": "instant",
 }
@@ -34,16 +36,34 @@ class Entry:
 
 def prepare(dialect: Dialect, table: Table) -> None:
     """Make the ledger beside the table where it is missing."""
+    if dialect.columns(_ledger(table)):
+        return
     words, key = dialect.ledger_types(), ", ".join(dialect.quoted(name) for name in _KEY)
     columns = [f"{dialect.quoted(name)} {words[kind]} NOT NULL" for name, kind in (_KEY | _FACTS).items()]
     made = f"CREATE TABLE IF NOT EXISTS {_place(dialect, table)}"
     dialect.rows(f"{made} ({', '.join(columns)}, PRIMARY KEY ({key}))")
 
 
-def entry(dialect: Dialect, table: Table, lock: Lock) -> Entry | None:
-    """The window's row, None where there is no row or no ledger yet.
+def reserve(dialect: Dialect, table: Table, lock: Lock) -> None:
+    """Give the window to this pipeline before its first load, in a row of epoch 0 that loaded nothing.
 
-    Raises `Misuse` where another pipeline loaded some of the same time into the table.
+    The row is what two sessions of an empty window meet at: only one at a time can `hold` it.
+    """
+    marks, key = ", ".join("?" for _ in _KEY | _FACTS), _key(table, lock)
+    added = f"INSERT INTO {_place(dialect, table)} VALUES ({marks}) ON CONFLICT DO NOTHING"  # noqa: S608
+    dialect.rows(added, [*key, 0, "", 0, "", datetime.now(UTC)])
+
+
+def hold(dialect: Dialect, table: Table, lock: Lock) -> None:
+    """Let nobody else load the window until the transaction ends."""
+    held = f"UPDATE {_place(dialect, table)} SET digest = digest WHERE {_where(dialect)}"  # noqa: S608
+    dialect.rows(held, _key(table, lock))
+
+
+def entry(dialect: Dialect, table: Table, lock: Lock) -> Entry | None:
+    """The window's row, None where it was never loaded or there is no ledger yet.
+
+    Raises `Misuse` where another pipeline has some of the same time of the table in an overlapping scope.
     """
     if not dialect.columns(_ledger(table)):
         return None
@@ -52,23 +72,39 @@ def entry(dialect: Dialect, table: Table, lock: Lock) -> Entry | None:
     facts = ", ".join([*names, dialect.microseconds(loaded_at)])
     wanted = f"SELECT {facts} FROM {_place(dialect, table)} WHERE {_where(dialect)}"  # noqa: S608
     found = dialect.rows(wanted, _key(table, lock))
-    return _entry(*found[0]) if found else None
+    return _entry(*found[0]) if found and found[0][0] else None
 
 
 def _require_alone(dialect: Dialect, table: Table, lock: Lock) -> None:
     """Two pipelines that replaced the same time of one table would take each other's rows away."""
-    names = ("target", "pipeline_id", "mapping_name", "window_start", "window_end")
-    target, pipeline, mapping, start, end = (dialect.quoted(name) for name in names)
-    others = f"SELECT {pipeline}, {mapping} FROM {_place(dialect, table)} "  # noqa: S608
+    names = ("target", "pipeline_id", "mapping_name", "window_start", "window_end", "scope")
+    target, pipeline, mapping, start, end, scope = (dialect.quoted(name) for name in names)
+    others = f"SELECT DISTINCT {scope}, {pipeline}, {mapping} FROM {_place(dialect, table)} "  # noqa: S608
     where = f"WHERE {target} = ? AND {start} < ? AND {end} > ? AND NOT ({pipeline} = ? AND {mapping} = ?)"
     mine = [lock.pipeline_id, lock.mapping_name]
-    found = dialect.rows(others + where, [str(table), lock.window.end, lock.window.start, *mine])
-    if found:
-        owner = " ".join(part for part in found[0] if part)
-        raise Misuse(
-            f"Window {lock.window} of {table} belongs to pipeline {owner}, which loaded it: "
-            "give this pipeline a `target.table` of its own."
-        )
+    for theirs, *who in dialect.rows(others + where, [str(table), lock.window.end, lock.window.start, *mine]):
+        if scopes.overlap(dialect, table, theirs):
+            raise Misuse(
+                f"Window {lock.window} of {table} belongs to pipeline {' '.join(filter(None, who))}, which "
+                f"loads it{f' for {theirs}' if theirs else ''}: give this pipeline a `target.table` of its "
+                "own, or both a `target.scope` that keeps them apart."
+            )
+
+
+def check_scopes(dialect: Dialect, table: Table) -> None:
+    """Raise `Misuse` where the ledger has another scope of the table that overlaps this one, at any time."""
+    if not dialect.columns(_ledger(table)):
+        return
+    target, *who, scope = map(dialect.quoted, ("target", "pipeline_id", "mapping_name", "scope"))
+    loaded = f"SELECT DISTINCT {scope}, {', '.join(who)} FROM {_place(dialect, table)} "  # noqa: S608
+    where = f"WHERE {target} = ? AND {scope} <> ?"
+    for theirs, *names in dialect.rows(loaded + where, [str(table), table.scope_text]):
+        if scopes.overlap(dialect, table, theirs):
+            raise Misuse(
+                f"Pipeline {' '.join(filter(None, names))} loads {table} for {theirs or 'every row'}, which "
+                f"overlaps {table.scope_text or 'a target without scope'}: let both `target.scope` name one "
+                "column with different values."
+            )
 
 
 def fence(dialect: Dialect, table: Table, lock: Lock) -> Entry | None:
@@ -118,4 +154,5 @@ def _where(dialect: Dialect) -> str:
 
 
 def _key(table: Table, lock: Lock) -> list[object]:
-    return [lock.pipeline_id, lock.mapping_name, str(table), lock.window.start, lock.window.end]
+    start, end = lock.window.start, lock.window.end
+    return [lock.pipeline_id, lock.mapping_name, str(table), table.scope_text, start, end]

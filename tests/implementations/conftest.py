@@ -7,6 +7,8 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
+from tests.services.postgres import databases
+
 NOBODY = 65534
 
 
@@ -35,3 +37,10 @@ def unprivileged() -> Iterator[None]:
     os.seteuid(NOBODY)
     yield
     os.seteuid(0)
+
+
+@pytest.fixture(scope="session")
+def postgres_data_url(postgres_server: str) -> Iterator[str]:
+    """A database for rows; tests keep apart by the names of their tables."""
+    with databases(postgres_server) as make:
+        yield make()
