@@ -21,7 +21,11 @@ from pipeline_framework.windows import Window
 
 def _beside(key: str, path: str, info: ValidationInfo) -> str:
     folder = (info.context or {}).get(key)
-    return path if folder is None or "://" in path else str(Path(folder) / path)
+    if folder is None or "://" in path or Path(path).is_absolute():
+        return path
+    if isinstance(folder, ValueError):  # why a relative path may not stand here
+        raise folder
+    return str(Path(folder) / path)
 
 
 # A connector's field of this type resolves against the configuration file's folder.

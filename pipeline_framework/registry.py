@@ -15,6 +15,7 @@ from typing import Any, Literal, overload
 from pydantic import TypeAdapter, ValidationError
 
 from pipeline_framework.config import FinalConfig, beside, secrets, translation
+from pipeline_framework.config.connections import FLEETING
 from pipeline_framework.config.mistakes import Key, suggestion, unknown_key
 from pipeline_framework.config.rules import FUNCTION
 from pipeline_framework.errors import Misuse
@@ -51,7 +52,7 @@ def build(kind: Kind, settings: Mapping[str, Any], config: FinalConfig) -> Any:
 
 
 def _filled_in(found: type, values: Mapping[str, Any], config: FinalConfig, key: Key) -> Any:
-    folders = {"inputs": config.folder, "state": config.state_folder}
+    folders = {"inputs": config.folder, "state": config.state_folder or ValueError(FLEETING)}
     try:
         return TypeAdapter(found).validate_python(values, context=folders)
     except ValidationError as error:

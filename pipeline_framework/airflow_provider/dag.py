@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from airflow.sdk import DAG, chain
+from airflow.sdk.definitions.param import ParamsDict
 
-from pipeline_framework.airflow_provider import tasks
+from pipeline_framework.airflow_provider import bundles, tasks
 from pipeline_framework.airflow_provider.dag_arguments import dag_arguments, task_arguments
-from pipeline_framework.config import FinalConfig, load_final_config
+from pipeline_framework.config import FinalConfig
 
 
 def build_dag(file: str | Path, **arguments: Any) -> DAG:
@@ -19,13 +20,19 @@ def build_dag(file: str | Path, **arguments: Any) -> DAG:
     A mistake in the file raises `Misuse`, which Airflow shows as an import error with file and line.
     """
     caller = Path(sys._getframe(1).f_globals.get("__file__", "."))  # noqa: SLF001 inspect.stack reads sources
-    return dag_of(load_final_config(os.path.normpath(caller.parent / file)), **arguments)
+    return dag_of(bundles.read(os.path.normpath(caller.parent / file)), **arguments)
 
 
 def dag_of(config: FinalConfig, **arguments: Any) -> DAG:
-    """The DAG of a configuration."""
-    with DAG(**{**dag_arguments(config), **arguments}) as dag:
+    """The DAG of a configuration.
+
+    Its parameters come behind its tasks: each task would get a copy of its own, a third of the time.
+    """
+    wanted = {**dag_arguments(config), **arguments}
+    parameters = wanted.pop("params")
+    with DAG(**wanted) as dag:
         seven_tasks(config)
+    dag.params = ParamsDict(parameters)
     return dag
 
 

@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import get_current_context, task, teardown
 
-from pipeline_framework.airflow_provider import compat
+from pipeline_framework.airflow_provider import bundles, compat
 from pipeline_framework.airflow_provider.connections import keep_secret, use_airflow_connections
 from pipeline_framework.config import FinalConfig, shown
-from pipeline_framework.config import load_final_config as read
 from pipeline_framework.errors import LockLost, NothingPending, NothingToDo, Terminal
 
 if TYPE_CHECKING:
@@ -138,7 +137,7 @@ def at_work(file: str) -> Iterator["Pipeline"]:
 def configuration(file: str) -> FinalConfig:
     """The pipeline file as it is now, its connections looked up in Airflow too, its secrets masked."""
     use_airflow_connections()
-    config = read(file)
+    config = bundles.read(file)
     keep_secret(config)
     return config
 

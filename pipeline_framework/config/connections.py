@@ -19,6 +19,10 @@ Resolver = Callable[
     [str], str | None
 ]  # conn_id -> address (or an Airflow connection as JSON), None if unknown
 _LIBPQ = ("sslmode", "sslrootcert", "sslcert", "sslkey", "connect_timeout", "options", "target_session_attrs")
+FLEETING = (
+    "A relative path lies beside this file, in a version of a bundle, which Airflow takes away later. "
+    "Set PIPELINE_STATE_DIR to an absolute path, or write one here."
+)
 _resolvers: dict[str, Resolver] = {}
 
 
@@ -101,8 +105,11 @@ def _server_url(kind: str, parts: dict[str, Any]) -> str:
     return f"{scheme}://{address}{f'?{query}' if query else ''}"
 
 
-def placed(url: str, folder: Path) -> str:
-    """The address with a relative SQLite path put into `folder`; `ValueError` for one in memory."""
+def placed(url: str, folder: Path | None) -> str:
+    """The address with a relative SQLite path put into `folder`; `ValueError` for one in memory.
+
+    Without a folder a relative path is a `ValueError`, too.
+    """
     scheme, _, rest = url.partition("://")
     if scheme != "sqlite":
         return _checked(url)
@@ -111,7 +118,9 @@ def placed(url: str, folder: Path) -> str:
         raise ValueError(
             "A control database in memory forgets everything. Name a file: sqlite:///control.db."
         )
-    return f"sqlite:///{folder / path}{mark}{query}"
+    if folder is None and not Path(path).is_absolute():
+        raise ValueError(FLEETING)
+    return f"sqlite:///{(folder or Path()) / path}{mark}{query}"
 
 
 def _checked(url: str) -> str:

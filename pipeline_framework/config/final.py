@@ -31,11 +31,12 @@ OWN = (
 class FinalConfig(Keys):
     """A pipeline file with everything filled in; made by `load_final_config`.
 
-    `file` is the configuration, `state_folder` where relative paths of what a pipeline writes begin.
+    `file` is the configuration, `state_folder` where relative paths of what a pipeline writes begin;
+    None when they may begin nowhere.
     """
 
     file: Path
-    state_folder: Path
+    state_folder: Path | None
     _places: Places = PrivateAttr(default_factory=Places)
 
     @classmethod
@@ -49,6 +50,11 @@ class FinalConfig(Keys):
     def folder(self) -> Path:
         """The folder of the configuration file: relative input paths begin there."""
         return self.file.parent
+
+    def in_fleeting_folder(self) -> "FinalConfig":
+        """The same for a file whose folder is taken away later: nothing that is kept may lie beside it."""
+        named = Path(os.environ.get("PIPELINE_STATE_DIR", "")).expanduser()
+        return self.model_copy(update={"state_folder": named if named.is_absolute() else None})
 
     @property
     def zone(self) -> ZoneInfo:
@@ -88,7 +94,7 @@ class FinalConfig(Keys):
             answer = self._control_answer()
             url = connections.placed(answer.url.get_secret_value(), self.state_folder)
         except ValueError as error:
-            raise self.misuse(("control", "conn_id"), str(error)) from None
+            raise self.misuse(("control", "conn_id" if self.control.conn_id else "url"), str(error)) from None
         return answer._replace(url=SecretStr(url))
 
     def _control_answer(self) -> connections.Found:

@@ -166,8 +166,8 @@ def broken_before(airflow: RealAirflow, scenario: Scenario) -> Iterator[Run | No
     file.touch()
     until(lambda: airflow.broken(file), "the import error")
     assert airflow.refuses(scenario.dag_id)
-    yield None
     spelt_right(scenario)
+    yield None
     file.touch()
     until(lambda: not airflow.broken(file), "the end of the import error")
 

@@ -121,11 +121,10 @@ class RealAirflow:
 
     def pool(self, name: str, slots: int) -> None:
         """A pool with so many slots, made when it is new."""
-        body = {"name": name, "slots": slots}
-        if self.client.patch(
-            f"/api/v2/pools/{name}", json={"slots": slots}, params={"update_mask": "slots"}
-        ).is_error:
-            self.client.post("/api/v2/pools", json=body).raise_for_status()
+        path, made = "/api/v2/pools", {"name": name, "slots": slots}
+        if self.client.post(path, json=made).is_error:
+            changed = {"pool": name, "slots": slots, "include_deferred": False}
+            self.client.patch(f"{path}/{name}", json=changed).raise_for_status()
 
     def keep_connection(self, name: str, url: str) -> None:
         """Put a PostgreSQL address into Airflow's connections."""

@@ -156,6 +156,18 @@ class TestPlaces:
         monkeypatch.setenv("PIPELINE_STATE_DIR", "state")
         assert load(CONTRACT).state_folder == tmp_path / "state"
 
+    def test_nothing_is_kept_beside_a_file_that_is_taken_away(
+        self, load: Load, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Its control table needs an absolute path, of its own or of the state folder."""
+        fleeting = load(CONTRACT).in_fleeting_folder()
+        with pytest.raises(Misuse, match=r"pipeline\.yml:10: control\.url: A relative path lies beside"):
+            _ = fleeting.control_url
+        monkeypatch.setenv("PIPELINE_STATE_DIR", "state")
+        assert load(CONTRACT).in_fleeting_folder().state_folder is None
+        monkeypatch.setenv("PIPELINE_STATE_DIR", "/var/state")
+        assert load(CONTRACT).in_fleeting_folder().control_url == "sqlite:////var/state/control.db"
+
     def test_an_absolute_database_stays_where_it_is(self, load: Load) -> None:
         """Four slashes are the root, as in SQLAlchemy."""
         config = load(MODULE + "control: {url: 'sqlite:////var/control.db?timeout=5'}\n")
