@@ -47,7 +47,7 @@ def dag_arguments(config: FinalConfig) -> dict[str, Any]:
         "dagrun_timeout": length(wanted.dagrun_timeout),
     }
     return {
-        "dag_id": config.dag_id or f"data_pipeline_{config.pipeline_id}",
+        "dag_id": dag_id_of(config),
         "schedule": schedule(config),
         "start_date": pendulum.instance(start_date(config)).in_timezone(config.timezone),
         "catchup": wanted.catchup,
@@ -59,6 +59,11 @@ def dag_arguments(config: FinalConfig) -> dict[str, Any]:
         **deadline(config),
         **compat.no_backfills(),
     }
+
+
+def dag_id_of(config: FinalConfig) -> str:
+    """What the file says, else made of the pipeline's id."""
+    return config.dag_id or f"data_pipeline_{config.pipeline_id}"
 
 
 def task_arguments(config: FinalConfig, task: str) -> dict[str, Any]:
