@@ -1,6 +1,8 @@
 """Connections that Airflow keeps, for `conn_id` in a configuration, and passwords kept out of its logs."""
 
-from urllib.parse import urlsplit
+from collections.abc import Iterator
+from contextlib import suppress
+from urllib.parse import unquote, urlsplit
 
 from airflow.sdk import BaseHook
 from airflow.sdk.log import mask_secret
@@ -24,7 +26,18 @@ def address(conn_id: str) -> str | None:
 
 
 def keep_secret(config: FinalConfig) -> None:
-    """Have every secret of the configuration replaced by stars wherever this task logs it."""
-    for text in (*blots(dict(config)), urlsplit(config.control_url).password):
-        if text:
-            mask_secret(text)
+    """Have every secret of the configuration replaced by stars wherever this task logs it.
+
+    Of an address also its password alone, as it stands there and as it is typed: a driver may say either.
+    """
+    for text in (*blots(dict(config)), config.control_url):
+        for secret in (text, *passwords(text)):
+            mask_secret(secret)
+
+
+def passwords(text: str) -> Iterator[str]:
+    """The password inside an address, encoded and decoded; nothing of other texts."""
+    with suppress(ValueError):  # a secret need not be an address
+        inside = urlsplit(text).password
+        if inside:
+            yield from {inside, unquote(inside)}

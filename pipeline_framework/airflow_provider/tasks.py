@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import get_current_context, task, teardown
+from structlog.contextvars import bound_contextvars
 
 from pipeline_framework.airflow_provider import bundles, compat
 from pipeline_framework.airflow_provider.connections import keep_secret, use_airflow_connections
@@ -101,8 +102,9 @@ def carry_out(step: str, file: str, held: Held) -> None:
 
     with at_work(file) as pipeline:
         lock = phases.take_up(pipeline, held["record_id"]) if held else left_by_a_test(pipeline)
-        lock = attempts.carry_out(pipeline, lock, STEPS[step], retry_in=retry_in(get_current_context()))
-        log.info("window %s: %s done", lock.window, step)
+        with bound_contextvars(window=str(lock.window), epoch=lock.epoch, phase=step):
+            attempts.carry_out(pipeline, lock, STEPS[step], retry_in=retry_in(get_current_context()))
+            log.info("window %s: %s done", lock.window, step)
 
 
 def left_by_a_test(pipeline: "Pipeline") -> "Lock":
@@ -124,13 +126,17 @@ def say_if_adopted(columns: Mapping[str, Any]) -> None:
 
 @contextmanager
 def at_work(file: str) -> Iterator["Pipeline"]:
-    """The pipeline, held for the DAG run whose task this is."""
+    """The pipeline, held for the DAG run whose task this is; each line of the log carries its id.
+
+    Airflow has set structlog up, its masker of secrets included: facts are bound to it, nothing is set up.
+    """
     from pipeline_framework.airflow_provider.runs import holder
     from pipeline_framework.pipeline import opened
 
     with told_to_airflow():
         config = configuration(file)
-        with opened(config, holder(config, get_current_context())) as pipeline:
+        held_for = holder(config, get_current_context())
+        with bound_contextvars(pipeline_id=config.pipeline_id), opened(config, held_for) as pipeline:
             yield pipeline
 
 

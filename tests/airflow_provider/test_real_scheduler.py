@@ -31,6 +31,9 @@ def test_a_run_moves_one_window(airflow: RealAirflow, scenarios: dict[str, Scena
     assert [record.pipeline_status for record in others] == ["PENDING"] * (HOURS - 1)
     assert scenarios["main"].target() == {0: rows_of(0)}
     assert run.xcom("store_and_validate")["record_id"] == first.id
+    (done,) = [line for line in run.lines("audit") if line["event"].endswith("audit done")]
+    assert (done["pipeline_id"], done["phase"], done["window"]) == ("main", "audit", str(first.window))
+    assert first.lock_epoch == done["epoch"]
 
 
 def test_bad_data_is_not_tried_again(airflow: RealAirflow, scenarios: dict[str, Scenario]) -> None:
