@@ -7,6 +7,7 @@ import logging
 from contextlib import suppress
 
 from pipeline_framework.control_table import Record, progress
+from pipeline_framework.control_table.gates import note_unavailable
 from pipeline_framework.errors import (
     IntegrityViolation,
     LockLost,
@@ -17,6 +18,8 @@ from pipeline_framework.errors import (
     StageLost,
     TransferFailed,
     Transient,
+    Unavailable,
+    Uncounted,
 )
 from pipeline_framework.interfaces import Lock
 from pipeline_framework.phases import Step, source_to_stage, stage_to_target, take_up
@@ -91,5 +94,18 @@ def consequence(
         case Transient() if retry_in is not None:
             seconds = retry_in + pipeline.config.lease_seconds
             return progress.park(pipeline.database, lock, seconds=seconds)
+        case Unavailable() | Uncounted(__cause__=Unavailable()) if pipeline.config.circuit_failures:
+            return unanswered(pipeline, lock, error)
     backoff = pipeline.config.backoff_seconds
     return progress.fail(pipeline.database, lock, str(error), backoff_seconds=backoff)
+
+
+def unanswered(pipeline: Pipeline, lock: Lock, error: PipelineError) -> Record:
+    """The attempt is over because a system does not answer: told to the window first, then to the circuit."""
+    threshold, backoff = pipeline.config.circuit_failures, pipeline.config.backoff_seconds
+    record = progress.fail_unavailable(
+        pipeline.database, lock, str(error), threshold=threshold, backoff_seconds=backoff
+    )
+    told = record.last_error or str(error)
+    note_unavailable(pipeline.database, pipeline.key, told, threshold=threshold, backoff_seconds=backoff)
+    return record

@@ -105,7 +105,8 @@ def announced(pipeline: Pipeline, ids: list[int]) -> int:
 
 def validated(pipeline: Pipeline, row: NewWindow) -> NewWindow:
     """The row itself; `Misuse` when a field that `check_fields` names would be empty."""
-    require_fields(pipeline, row.window, {**pipeline.config.default_record, **row.columns()})
+    known = {**pipeline.config.default_record, **pipeline.key.parameters, **row.columns()}
+    require_fields(pipeline, row.window, known)
     return row
 
 

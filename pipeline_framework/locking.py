@@ -3,10 +3,11 @@
 from datetime import datetime
 
 from pipeline_framework.control_table import Record, claims, progress, rescue
-from pipeline_framework.errors import FutureData, LockConflict, Misuse, NothingPending
-from pipeline_framework.generation import OLDEST, Choice, generate, ready_until, require_fields
+from pipeline_framework.errors import LockConflict, Misuse, NothingPending
+from pipeline_framework.generation import OLDEST, Choice, generate, require_fields
 from pipeline_framework.interfaces import Lock
 from pipeline_framework.pipeline import Pipeline
+from pipeline_framework.turns import chosen, next_in_line
 
 
 def store_and_validate(pipeline: Pipeline, now: datetime, choice: Choice = OLDEST) -> Lock:
@@ -68,47 +69,6 @@ def module_choice(pipeline: Pipeline) -> datetime:
     return start
 
 
-def next_in_line(pipeline: Pipeline, now: datetime, choice: Choice) -> Record:
-    """The oldest (or newest) ready window of the choice."""
-    claim = claims.claim_newest if choice.newest_first else claims.claim_oldest
-    until = ready_until(pipeline, now)
-    record = claim(
-        pipeline.database,
-        pipeline.key,
-        pipeline.holder,
-        watermark=min(until, choice.last) if choice.last else until,
-        since=choice.first,
-        lease_seconds=pipeline.holder.park_seconds,
-    )
-    if record is None:
-        raise NothingPending(why_none(pipeline, until))
-    return record
-
-
-def chosen(pipeline: Pipeline, now: datetime, start: datetime) -> Record:
-    """The window that starts at `start`, whatever its place in line."""
-    row = window_at(pipeline, start)
-    until = ready_until(pipeline, now)
-    if row is None or row.window_end_time > until:
-        raise FutureData(not_ready(pipeline, start, until))
-    record = claims.claim_window(
-        pipeline.database,
-        pipeline.key,
-        pipeline.holder,
-        window_start=start,
-        lease_seconds=pipeline.holder.park_seconds,
-    )
-    if record is None:
-        raise LockConflict(claims.whose(pipeline.database, row.id))
-    return record
-
-
-def window_at(pipeline: Pipeline, start: datetime) -> Record | None:
-    """The row of the window that starts at `start`."""
-    rows = pipeline.database.run("window_at", **pipeline.key.parameters, window_start=start)
-    return Record.of(rows[0]) if rows else None
-
-
 def complete_lock(pipeline: Pipeline, record: Record) -> Lock:
     """The lock of a window whose `check_fields` are complete; one that lacks some is let go, as `Misuse`."""
     try:
@@ -117,25 +77,3 @@ def complete_lock(pipeline: Pipeline, record: Record) -> Lock:
         pipeline.moved(progress.release(pipeline.database, record.lock(), str(error)))
         raise
     return pipeline.moved(record).lock()
-
-
-def why_none(pipeline: Pipeline, until: datetime) -> str:
-    """Why no window could be locked: who holds some, which wait, when the next is ready."""
-    row = pipeline.database.run("why_none", **pipeline.key.parameters)[0]
-    parts = [
-        f"{row['held']} held by another run (`pipeline locks list`)" if row["held"] else "",
-        f"{row['waiting']} waiting to be tried again (`pipeline retry`)" if row["waiting"] else "",
-        f"{row['quarantined']} quarantined (`pipeline windows --status FAILED`)"
-        if row["quarantined"]
-        else "",
-    ]
-    rest = ", ".join(part for part in parts if part)
-    return f"no window is ready before {until:%Y-%m-%dT%H:%M:%SZ}" + (f"; {rest}." if rest else ".")
-
-
-def not_ready(pipeline: Pipeline, start: datetime, until: datetime) -> str:
-    """Why there is no window to take at `start`."""
-    return (
-        f"{pipeline.config.pipeline_id} has no ready window that starts at {start:%Y-%m-%dT%H:%M:%SZ}: "
-        f"ready until {until:%Y-%m-%dT%H:%M:%SZ}; `pipeline windows` and `pipeline plan` list the starts."
-    )

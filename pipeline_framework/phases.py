@@ -5,12 +5,14 @@ its marker is there, so a crashed run is resumed at the first unfinished phase. 
 the lock and returns it with the row's columns as they are afterwards.
 """
 
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
 from pipeline_framework.audit import Counts, Verdict, judge
 from pipeline_framework.control_table import claims, progress
+from pipeline_framework.control_table.gates import close_circuit
 from pipeline_framework.control_table.lease import renewing
 from pipeline_framework.control_table.states import Phase, Result
 from pipeline_framework.errors import (
@@ -18,6 +20,7 @@ from pipeline_framework.errors import (
     IntegrityViolation,
     LockConflict,
     Misuse,
+    PipelineError,
     Terminal,
     Transient,
     Uncounted,
@@ -26,6 +29,8 @@ from pipeline_framework.interfaces import Loaded, Lock, Manifest
 from pipeline_framework.pipeline import Pipeline
 from pipeline_framework.retries import patiently
 from pipeline_framework.signals import PhaseFinished, PhaseStarted, emit
+
+logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 Step = Callable[[Pipeline, Lock], Lock]
@@ -196,7 +201,16 @@ def parked(pipeline: Pipeline, lock: Lock) -> Lock:
 def completed(pipeline: Pipeline, lock: Lock, result: Result, verdict: Verdict) -> Lock:
     """Complete the window with what was counted."""
     record = progress.complete(pipeline.database, lock, result, **audit_facts(verdict))
+    source_and_target_answer(pipeline)
     return pipeline.moved(record).lock()
+
+
+def source_and_target_answer(pipeline: Pipeline) -> None:
+    """Close the circuit; the window is done already, so failing to is no failure."""
+    try:
+        close_circuit(pipeline.database, pipeline.key)
+    except PipelineError as error:
+        logger.warning("the circuit could not be closed, the next window that is done does: %s", error)
 
 
 def mismatched(pipeline: Pipeline, lock: Lock, verdict: Verdict) -> None:

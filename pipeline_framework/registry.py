@@ -18,7 +18,7 @@ from pipeline_framework.config import FinalConfig, beside, secrets, translation
 from pipeline_framework.config.connections import FLEETING
 from pipeline_framework.config.mistakes import Key, suggestion, unknown_key
 from pipeline_framework.config.rules import FUNCTION
-from pipeline_framework.errors import Misuse
+from pipeline_framework.errors import Misuse, PipelineError, Unavailable
 from pipeline_framework.interfaces import Source, Stage, Target, Transform
 from pipeline_framework.windows import render
 
@@ -124,15 +124,36 @@ def key(config: FinalConfig, name: str, values: Mapping[str, Any]) -> str | None
     return made
 
 
+def ready(config: FinalConfig, record: Mapping[str, Any]) -> bool:
+    """Whether the function that `ready:` names lets the window of `record` run; called as `key` calls.
+
+    Raises `Unavailable` when it cannot reach what it asks, `Misuse` naming it for any other error of its own.
+    """
+    name = str(config.ready)
+    asked = function(name, config, ("ready",))
+    try:
+        return bool(asked(config.for_functions(), _in_both_cases(record)))
+    except PipelineError:
+        raise
+    except (ConnectionError, TimeoutError) as error:
+        raise Unavailable(
+            f"ready: '{name}' could not ask: {type(error).__name__}: {error}; try again."
+        ) from error
+    except Exception as error:
+        problem = f"'{name}' raised {type(error).__name__}: {error}. Repair it; no window was locked."
+        raise config.misuse(("ready",), problem) from error
+
+
 def _called(maker: Callable[..., Any], config: FinalConfig, name: str, values: Mapping[str, Any]) -> Any:
     times = {f"{edge}_time": values[edge] for edge in ("window_start", "window_end") if edge in values}
-    record = {**values, **times}
     try:
-        return maker(
-            config.for_functions(), {**record, **{each.upper(): value for each, value in record.items()}}
-        )
+        return maker(config.for_functions(), _in_both_cases({**values, **times}))
     except Exception as error:
         raise config.misuse((name,), f"It raised {type(error).__name__}: {error}.") from error
+
+
+def _in_both_cases(record: Mapping[str, Any]) -> dict[str, Any]:
+    return {**record, **{name.upper(): value for name, value in record.items()}}
 
 
 def _attribute(text: str, config: FinalConfig, key: Key) -> Any:

@@ -68,11 +68,60 @@ EXISTS (SELECT 1 FROM pipeline_ranges WHERE pipeline_ranges.id = :range_id AND r
 -- fragment: used_up
 {it} = 1 AND retry_attempt + 1 >= max_attempts
 
--- fragment: attempt_counted
+-- fragment: backoff_ends
+-- Between half and the whole of the doubled wait, so that windows that failed together come back apart.
+{seconds_from_now:{doubled:retry_attempt} * {half_to_one}}
+
+-- fragment: attempt_charged
 pipeline_status = CASE WHEN {used_up:{it}} THEN 'FAILED' ELSE 'PENDING' END,
 pipeline_end_time = CASE WHEN {used_up:{it}} THEN {now} END,
-not_before = CASE WHEN {it} = 1 AND retry_attempt + 1 < max_attempts THEN {backoff_ends} END,
 retry_attempt = retry_attempt + {it}
+
+-- fragment: wait_for_next_try
+CASE WHEN {it} = 1 AND retry_attempt + 1 < max_attempts THEN {backoff_ends} END
+
+-- fragment: attempt_counted
+{attempt_charged:{it}}, not_before = {wait_for_next_try:{it}}
+
+-- fragment: circuit
+-- Something of the circuit of this row's pipeline; NULL while it is closed.
+(SELECT {it} FROM pipelines AS gate
+  WHERE gate.pipeline_id = pipeline_records.pipeline_id AND gate.mapping_name = pipeline_records.mapping_name
+    AND gate.circuit_until IS NOT NULL)
+
+-- fragment: counted_while_closed
+CASE WHEN {circuit:1} = 1 THEN 0 ELSE {counted} END
+
+-- fragment: gate
+EXISTS (SELECT 1 FROM pipelines AS gate
+         WHERE gate.pipeline_id = :pipeline_id AND gate.mapping_name = :mapping_name AND {it})
+
+-- fragment: gates_open
+-- Nobody paused the pipeline, and its circuit does not hold claims back.
+NOT {gate:(gate.paused_at IS NOT NULL OR gate.circuit_until > {now})}
+
+-- fragment: waits_no_more
+-- A circuit whose time is up wants proof from a window that did not fail before, if there is one.
+(not_before IS NULL OR (not_before <= {now} AND NOT {gate:gate.circuit_until IS NOT NULL}))
+
+-- fragment: in_line
+pipeline_id = :pipeline_id AND mapping_name = :mapping_name AND pipeline_status = 'PENDING' AND range_id IS NULL
+
+-- fragment: within
+window_start_time >= {time:since} AND window_end_time <= {time:watermark}
+
+-- fragment: first_of
+-- The oldest window of a kind. Each kind but the completed ones has an index of its own.
+SELECT * FROM (SELECT id, window_start_time FROM pipeline_records
+                WHERE pipeline_id = :pipeline_id AND mapping_name = :mapping_name AND {it}
+                ORDER BY window_start_time, id LIMIT 1) AS oldest_of_kind
+
+-- fragment: first_unfinished
+(SELECT id FROM ({first_of:pipeline_status = 'PENDING' AND range_id IS NULL}
+       UNION ALL {first_of:pipeline_status = 'PENDING' AND range_id IS NOT NULL}
+       UNION ALL {first_of:pipeline_status = 'IN_PROGRESS'}
+       UNION ALL {first_of:pipeline_status = 'FAILED'}) AS unfinished
+  ORDER BY window_start_time, id LIMIT 1)
 
 -- fragment: left_behind
 -- A lock that died in a phase counts an attempt; one that was parked between two phases counts none.
@@ -102,9 +151,7 @@ RETURNING id;
 -- Crash: a parked lock; resumed by the same run, or rescued when its lease runs out.
 WITH next AS MATERIALIZED (
     SELECT id AS next_id FROM pipeline_records
-     WHERE pipeline_id = :pipeline_id AND mapping_name = :mapping_name AND pipeline_status = 'PENDING' AND range_id IS NULL
-       AND window_start_time >= {time:since} AND window_end_time <= {time:watermark}
-       AND (not_before IS NULL OR not_before <= {now})
+     WHERE {in_line} AND {within} AND {waits_no_more} AND {gates_open}
      ORDER BY window_start_time, id LIMIT 1 {skip_locked})
 UPDATE pipeline_records SET {locked}, {moved} FROM next WHERE id = next_id
 RETURNING {columns};
@@ -114,10 +161,29 @@ RETURNING {columns};
 -- Crash: as after claim_oldest.
 WITH next AS MATERIALIZED (
     SELECT id AS next_id FROM pipeline_records
-     WHERE pipeline_id = :pipeline_id AND mapping_name = :mapping_name AND pipeline_status = 'PENDING' AND range_id IS NULL
-       AND window_start_time >= {time:since} AND window_end_time <= {time:watermark}
-       AND (not_before IS NULL OR not_before <= {now})
+     WHERE {in_line} AND {within} AND {waits_no_more} AND {gates_open}
      ORDER BY window_start_time DESC, id DESC LIMIT 1 {skip_locked})
+UPDATE pipeline_records SET {locked}, {moved} FROM next WHERE id = next_id
+RETURNING {columns};
+
+-- name: claim_held_back
+-- The circuit wants proof and no fresh window is there to give it: the oldest that failed before and waited.
+-- Crash: as after claim_oldest.
+WITH next AS MATERIALIZED (
+    SELECT id AS next_id FROM pipeline_records
+     WHERE {in_line} AND {within} AND not_before <= {now} AND {gates_open}
+     ORDER BY window_start_time, id LIMIT 1 {skip_locked})
+UPDATE pipeline_records SET {locked}, {moved} FROM next WHERE id = next_id
+RETURNING {columns};
+
+-- name: claim_in_order
+-- With `order: strict`: the oldest window that is not completed, or none. A LIMIT beside SKIP LOCKED would slip to
+-- the second when the first is being taken, so the one row is chosen first, then locked and looked at again.
+-- Crash: as after claim_oldest; whoever comes next waits for this window.
+WITH next AS MATERIALIZED (
+    SELECT id AS next_id FROM pipeline_records
+     WHERE id = {first_unfinished} AND {in_line} AND {within} AND (not_before IS NULL OR not_before <= {now})
+       AND {gates_open} {skip_locked})
 UPDATE pipeline_records SET {locked}, {moved} FROM next WHERE id = next_id
 RETURNING {columns};
 
@@ -126,8 +192,7 @@ RETURNING {columns};
 -- Crash: as after claim_oldest.
 WITH next AS MATERIALIZED (
     SELECT id AS next_id FROM pipeline_records
-     WHERE pipeline_id = :pipeline_id AND mapping_name = :mapping_name AND pipeline_status = 'PENDING' AND range_id IS NULL
-       AND window_start_time = {time:window_start}
+     WHERE {in_line} AND window_start_time = {time:window_start} AND {gates_open}
      ORDER BY id LIMIT 1 {skip_locked})
 UPDATE pipeline_records SET {locked}, {moved} FROM next WHERE id = next_id
 RETURNING {columns};
@@ -149,7 +214,7 @@ RETURNING id;
 WITH next AS MATERIALIZED (
     SELECT id AS next_id FROM pipeline_records
      WHERE pipeline_id = :pipeline_id AND mapping_name = :mapping_name AND pipeline_status = 'PENDING'
-       AND range_id = :range_id AND {range_is_ours}
+       AND range_id = :range_id AND {range_is_ours} AND {gates_open}
      ORDER BY window_start_time, id LIMIT 1 {skip_locked})
 UPDATE pipeline_records SET {locked}, {moved} FROM next WHERE id = next_id
 RETURNING {columns};
@@ -159,7 +224,7 @@ RETURNING {columns};
 WITH next AS MATERIALIZED (
     SELECT id AS next_id FROM pipeline_records
      WHERE pipeline_id = :pipeline_id AND mapping_name = :mapping_name AND pipeline_status = 'PENDING'
-       AND range_id = :range_id AND {range_is_ours}
+       AND range_id = :range_id AND {range_is_ours} AND {gates_open}
      ORDER BY window_start_time DESC, id DESC LIMIT 1 {skip_locked})
 UPDATE pipeline_records SET {locked}, {moved} FROM next WHERE id = next_id
 RETURNING {columns};
@@ -292,6 +357,18 @@ UPDATE pipeline_records
  WHERE id = :id AND lock_epoch = :epoch AND pipeline_status = 'IN_PROGRESS'
 RETURNING {columns};
 
+-- name: fail_unavailable
+-- The owner gives up because a system does not answer. Like fail; but once the pipeline's circuit has opened this is
+-- no fault of the window: no attempt is counted, and it waits beyond the circuit's end, so that another gives proof.
+-- Crash: nothing is held, markers stay; the circuit does not learn of this failure, but of the next.
+UPDATE pipeline_records
+   SET {attempt_charged:{counted_while_closed}},
+       not_before = COALESCE({circuit:{later}(gate.circuit_until, {circuit_ends})},
+                             {wait_for_next_try:{counted}}),
+       last_error = :error, {facts}, {working_becomes:FAILED}, {let_go}, actor = lock_owner, reason = NULL, {moved}
+ WHERE id = :id AND lock_epoch = :epoch AND pipeline_status = 'IN_PROGRESS'
+RETURNING {columns};
+
 -- name: mismatch
 -- The owner's audit found rows missing or foreign: like fail, but the markers go and equal counts are not believed,
 -- so that the next attempt loads the window anew. Crash: nothing is held; the target keeps what it has until then.
@@ -393,6 +470,28 @@ UPDATE pipeline_records
  WHERE pipeline_id = :pipeline_id AND mapping_name = :mapping_name
    AND window_start_time < {time:last} AND window_end_time > {time:first}
    AND (pipeline_status = 'FAILED' OR (pipeline_status = 'PENDING' AND not_before IS NOT NULL))
+RETURNING {columns};
+
+-- name: skip
+-- A person does without windows. PENDING or FAILED → COMPLETED; the target keeps what it has.
+-- Crash: the windows are done, and say skipped.
+UPDATE pipeline_records
+   SET pipeline_status = 'COMPLETED', audit_result = 'skipped', not_before = NULL, last_error = NULL,
+       pipeline_end_time = {now}, range_id = NULL, actor = :actor, reason = :reason, {moved}
+ WHERE pipeline_id = :pipeline_id AND mapping_name = :mapping_name
+   AND window_start_time < {time:last} AND window_end_time > {time:first}
+   AND pipeline_status IN ('PENDING', 'FAILED')
+RETURNING {columns};
+
+-- name: quarantine
+-- A person takes windows out of line. PENDING → FAILED; attempts and markers stay.
+-- Crash: the windows wait for a person.
+UPDATE pipeline_records
+   SET pipeline_status = 'FAILED', last_error = :reason, not_before = NULL, pipeline_end_time = {now},
+       range_id = NULL, actor = :actor, reason = :reason, {moved}
+ WHERE pipeline_id = :pipeline_id AND mapping_name = :mapping_name
+   AND window_start_time < {time:last} AND window_end_time > {time:first}
+   AND pipeline_status = 'PENDING'
 RETURNING {columns};
 
 -- name: clear_lock

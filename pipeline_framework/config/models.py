@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, WithJsonSchema
 
 from pipeline_framework.config import rules
-from pipeline_framework.config.dag_settings import Airflow, Strict, Texts
+from pipeline_framework.config.dag_settings import Airflow, Strict
 
 Name = Annotated[str, AfterValidator(rules.name)]
 OptionalName = Annotated[str, AfterValidator(lambda text: text and rules.name(text))]
@@ -29,6 +29,9 @@ Emails = Annotated[
     tuple[Annotated[str, AfterValidator(rules.email)], ...],
     BeforeValidator(rules.listed),
     WithJsonSchema({"anyOf": [{"type": "array", "items": {"type": "string"}}, {"type": "string"}]}),
+]
+Fields = Annotated[
+    tuple[Annotated[str, AfterValidator(rules.checked_field)], ...], BeforeValidator(rules.listed)
 ]
 KeyFunction = Annotated[str | None, AfterValidator(rules.key_function)]
 PART = {"type": "object", "properties": {"type": {"type": "string"}}, "required": ["type"]}
@@ -140,9 +143,28 @@ class Keys(Strict):
         default=True,
         description="Complete a window without moving it when source and target counts already match.",
     )
-    check_fields: Texts = Field(
+    order: Literal["any", "strict"] = Field(
+        "any",
+        description="`any`: the oldest ready window runs next, past those that are held, wait or failed. "
+        "`strict`: no window runs before every earlier one is COMPLETED.",
+    )
+    ready: Annotated[str | None, AfterValidator(rules.function)] = Field(
+        None,
+        description="`module:function`, asked with (final_config, record) before a window is locked: false "
+        "holds it back for this run. With `order: any` up to 100 windows are asked for in a run.",
+        examples=["my_pipeline:upstream_is_complete"],
+    )
+    circuit_failures: Whole = Field(
+        3,
+        ge=0,
+        le=1000,
+        description="Attempts in a row, of whatever windows, that met a system that does not answer before "
+        "none is started for backoff_seconds (doubled with each further one, an hour at most); 0: never.",
+    )
+    check_fields: Fields = Field(
         (),
-        description="Columns of pipeline_records that must not be empty before a window is locked.",
+        description="Columns of pipeline_records that must not be empty before a window is locked: those "
+        "that a window has from the beginning, such as target_day or KEY_X.",
         examples=[["target_day", "key_x"]],
     )
     function_x: KeyFunction = Field(

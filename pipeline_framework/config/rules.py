@@ -21,6 +21,11 @@ _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 _EMAIL = re.compile(r"[^@\s,;]+@[^@\s,;]+")
 _CRON_FIELD = re.compile(r"[0-9A-Za-z*,/#?-]+")
 _CRON_PRESETS = ("@hourly", "@daily", "@weekly", "@monthly", "@yearly")
+# What a window has before it is locked.
+CHECKED_FIELDS = (
+    *("pipeline_id", "mapping_name", "source_name", "target_name", "target_day"),
+    *("window_start_time", "window_end_time", "time_interval", "key_x", "key_y", "key_z"),
+)
 _SAMPLE = datetime(2013, 1, 31, 5, tzinfo=UTC)
 # What a template of function_x, function_y, function_z may name.
 SAMPLE_VALUES: Mapping[str, object] = {
@@ -113,6 +118,21 @@ def key_function(text: str | None) -> str | None:
     if text and not FUNCTION.fullmatch(text):
         render(text, SAMPLE_VALUES)
     return text
+
+
+def function(text: str | None) -> str | None:
+    """`module:function`."""
+    if text is not None and not FUNCTION.fullmatch(text):
+        raise ValueError(f"'{text}' names no function. Write module:function.")
+    return text
+
+
+def checked_field(text: str) -> str:
+    """A column that a window has before it is locked; in upper case too, as the specification writes it."""
+    if text.lower() not in CHECKED_FIELDS:
+        found = suggestion(text, CHECKED_FIELDS)
+        raise ValueError(f"'{text}' is no column that a window has before it is locked. {found}")
+    return text.lower()
 
 
 def module(text: str | None) -> str | None:

@@ -42,6 +42,37 @@ def claim_newest(
     return _claim("claim_newest", database, key, holder, **which)
 
 
+def claim_held_back(
+    database: Database,
+    key: PipelineKey,
+    holder: Holder,
+    *,
+    watermark: datetime,
+    since: datetime | None = None,
+    lease_seconds: float,
+) -> Record | None:
+    """Lock the oldest window whose wait after a failure is over, though the circuit still wants proof.
+
+    The other claims leave such a window to those that did not fail; where there are none, it is the proof.
+    """
+    which = {"watermark": watermark, "since": since or _BEGINNING, "lease_seconds": lease_seconds}
+    return _claim("claim_held_back", database, key, holder, **which)
+
+
+def claim_in_order(
+    database: Database,
+    key: PipelineKey,
+    holder: Holder,
+    *,
+    watermark: datetime,
+    since: datetime | None = None,
+    lease_seconds: float,
+) -> Record | None:
+    """Lock the oldest window that is not COMPLETED; None when it is held, waits, failed or is not ready."""
+    which = {"watermark": watermark, "since": since or _BEGINNING, "lease_seconds": lease_seconds}
+    return _claim("claim_in_order", database, key, holder, **which)
+
+
 def claim_window(
     database: Database, key: PipelineKey, holder: Holder, *, window_start: datetime, lease_seconds: float
 ) -> Record | None:
@@ -97,6 +128,28 @@ def adopt_temporary(
         return None
     parameters = {**key.parameters, **holder.parameters, "lease_seconds": lease_seconds}
     rows = database.run("adopt_temporary", **parameters)
+    return Record.of(rows[0]) if rows else None
+
+
+def oldest_waiting(
+    database: Database, key: PipelineKey, *, watermark: datetime, since: datetime | None, limit: int
+) -> list[Record]:
+    """The first `limit` windows that `claim_oldest` could lock one after the other; locks none."""
+    span = {"watermark": watermark, "since": since or _BEGINNING, "page_size": limit}
+    return [Record.of(row) for row in database.run("oldest_waiting", **key.parameters, **span)]
+
+
+def newest_waiting(
+    database: Database, key: PipelineKey, *, watermark: datetime, since: datetime | None, limit: int
+) -> list[Record]:
+    """The same for `claim_newest`."""
+    span = {"watermark": watermark, "since": since or _BEGINNING, "page_size": limit}
+    return [Record.of(row) for row in database.run("newest_waiting", **key.parameters, **span)]
+
+
+def first_in_order(database: Database, key: PipelineKey) -> Record | None:
+    """The oldest window that is not COMPLETED; None when all are."""
+    rows = database.run("first_in_order", **key.parameters)
     return Record.of(rows[0]) if rows else None
 
 

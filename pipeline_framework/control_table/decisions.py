@@ -36,6 +36,26 @@ def retry(
     return _decided(database, "retry", key, first=first, last=last, actor=actor, reason=reason)
 
 
+def skip(
+    database: Database, key: PipelineKey, *, first: datetime, last: datetime, actor: str, reason: str
+) -> list[Record]:
+    """Do without the windows that overlap [first, last) and wait or are quarantined: COMPLETED, `skipped`.
+
+    The target keeps what it has of them. The rows that moved, oldest first.
+    """
+    return _decided(database, "skip", key, first=first, last=last, actor=actor, reason=reason)
+
+
+def quarantine(
+    database: Database, key: PipelineKey, *, first: datetime, last: datetime, actor: str, reason: str
+) -> list[Record]:
+    """Take the windows that overlap [first, last) and wait out of line: FAILED, with `reason` as last_error.
+
+    Their attempts stay as they were until `retry`. The rows that moved, oldest first.
+    """
+    return _decided(database, "quarantine", key, first=first, last=last, actor=actor, reason=reason)
+
+
 def clear_lock(database: Database, record_id: int, *, actor: str, reason: str, only_stale: bool) -> Record:
     """Take a lock away and put its window back to PENDING; no attempt is counted, markers stay.
 

@@ -58,6 +58,18 @@ def fail(database: Database, lock: Lock, error: str, *, backoff_seconds: float, 
     )
 
 
+def fail_unavailable(
+    database: Database, lock: Lock, error: str, *, backoff_seconds: float, threshold: int, **facts: object
+) -> Record:
+    """Like `fail`, for a system that does not answer: no attempt is counted once the circuit has opened.
+
+    Then the window waits until after the circuit, as `gates.note_unavailable` with the same `threshold`
+    and `backoff_seconds` writes it, so that another window is tried first.
+    """
+    wait = {"backoff_seconds": backoff_seconds, "threshold": threshold}
+    return _move(database, lock, "fail_unavailable", error=_storable(error), **wait, **_filled(COUNTS, facts))
+
+
 def mismatch(
     database: Database, lock: Lock, error: str, *, backoff_seconds: float, **facts: object
 ) -> Record:

@@ -50,6 +50,8 @@ MOVES: dict[str, Move] = {
         Move("add_windows", "generator", (), _PENDING),
         Move("claim_oldest", "run", _PENDING, _HELD),
         Move("claim_newest", "run", _PENDING, _HELD),
+        Move("claim_held_back", "run", _PENDING, _HELD),
+        Move("claim_in_order", "run", _PENDING, _HELD),
         Move("claim_window", "run", _PENDING, _HELD),
         Move("reserve", "backfill", _PENDING, _PENDING),
         Move("claim_oldest_of_range", "backfill", _PENDING, _HELD),
@@ -67,6 +69,7 @@ MOVES: dict[str, Move] = {
         Move("restage", "owner", _HELD, _HELD),
         Move("complete", "owner", _HELD, _COMPLETED),
         Move("fail", "owner", _HELD, _GIVEN_UP),
+        Move("fail_unavailable", "owner", _HELD, _GIVEN_UP),
         Move("mismatch", "owner", _HELD, _GIVEN_UP),
         Move("release", "owner", _HELD, _PENDING),
         Move("release_run", "cleanup", _HELD, _GIVEN_UP),
@@ -76,7 +79,17 @@ MOVES: dict[str, Move] = {
         Move("reopen", "person", _COMPLETED + _FAILED, _PENDING),
         Move("force_reopen", "person", _COMPLETED + _FAILED + _PENDING, _PENDING),
         Move("retry", "person", _FAILED + _PENDING, _PENDING),
+        Move("skip", "person", _PENDING + _FAILED, _COMPLETED),
+        Move("quarantine", "person", _PENDING, _FAILED),
         Move("clear_lock", "person", _HELD, _PENDING),
         Move("clear_stale_lock", "person", _HELD, _PENDING),
     )
+}
+
+# The moves of a pipeline's own row (sql/pipelines.sql), each with its maker: they hold claims back or let them go.
+GATE_MOVES: dict[str, str] = {
+    "pause_pipeline": "person",
+    "resume_pipeline": "person",
+    "note_unavailable": "owner",
+    "close_circuit": "owner or person",
 }

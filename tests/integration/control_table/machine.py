@@ -20,11 +20,8 @@ from pipeline_framework.control_table.ranges import Range
 from pipeline_framework.control_table.states import MOVES
 from pipeline_framework.interfaces import Lock
 from tests.integration.control_table.comparison import expected, seen
-from tests.integration.control_table.model import (
-    TEMPORARY,
-    Model,
-    Who,
-)
+from tests.integration.control_table.gates_model import GatedModel
+from tests.integration.control_table.model import TEMPORARY, Who
 from tests.integration.control_table.owners import AHEAD
 from tests.integration.control_table.stories import HOURLY, hour, new
 from tests.services.control import by_hand
@@ -77,7 +74,7 @@ class Machine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.key = PipelineKey(f"machine_{secrets.token_hex(6)}")
-        self.model = Model()
+        self.model = GatedModel()
         self.locks: list[Lock] = []  # all that were ever given out, most of them stale
         self.ids: dict[int, int] = {}  # hour → id
         self.ranges: list[Range] = []  # all that were ever registered

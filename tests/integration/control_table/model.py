@@ -79,7 +79,7 @@ class Row:
         return "IN_PROGRESS" in self.phases.values()
 
     def broken_rule(self) -> str | None:
-        """The rule of the table that this row would break."""
+        """The rules of the table that this row would break; the databases name one of them."""
         staged, loaded, audited = (self.phases[name] == "COMPLETED" for name in MARKERS)
         wanted = {
             None: (False, False),
@@ -87,11 +87,9 @@ class Row:
             "STAGE_TO_TARGET": (True, True),
             "AUDIT": (True, True),
         }[self.marker]
-        if (staged, loaded) != wanted or audited != (self.marker == "AUDIT"):
-            return "markers"
-        if not self.held and self.at_work:
-            return "working"
-        return None
+        markers = (staged, loaded) != wanted or audited != (self.marker == "AUDIT")
+        broken = {"markers": markers, "working": not self.held and self.at_work}
+        return "|".join(name for name, is_broken in broken.items() if is_broken) or None
 
 
 @dataclass
@@ -253,6 +251,14 @@ class Model:
     def retry(self, row: Row) -> Row:
         attempts = 0 if row.status == "FAILED" else row.attempts
         return self._replace(row, "retry", status="PENDING", waits=False, attempts=attempts, actor="ann")
+
+    def skip(self, row: Row) -> Row:
+        done: dict[str, object] = {"status": "COMPLETED", "result": "skipped", "error": False, "waits": False}
+        return self._replace(row, "skip", **done, actor="ann", range_id=None)
+
+    def quarantine(self, row: Row) -> Row:
+        out: dict[str, object] = {"status": "FAILED", "error": True, "waits": False, "range_id": None}
+        return self._replace(row, "quarantine", **out, actor="ann")
 
     def clear_lock(self, row: Row, move: str, actor: str = "ann") -> Row:
         phases = resting(row, "PENDING")

@@ -8,6 +8,7 @@ import hypothesis.strategies as st
 from pipeline_framework.control_table import Database, progress
 from pipeline_framework.control_table.states import Phase, Result
 from pipeline_framework.interfaces import Lock
+from tests.integration.control_table.gates_model import THRESHOLD
 from tests.integration.control_table.model import How
 
 PAST, AHEAD = -60.0, 3600.0  # seconds: leases and waits that are over, or not
@@ -58,6 +59,11 @@ def fail(database: Database, lock: Lock, how: How) -> None:
     progress.fail(database, lock, "no luck", backoff_seconds=AHEAD * how.waits)
 
 
+def fail_unavailable(database: Database, lock: Lock, how: How) -> None:
+    backoff = AHEAD * how.waits
+    progress.fail_unavailable(database, lock, "no answer", backoff_seconds=backoff, threshold=THRESHOLD)
+
+
 def mismatch(database: Database, lock: Lock, how: How) -> None:
     progress.mismatch(database, lock, "rows lost", backoff_seconds=AHEAD * how.waits)
 
@@ -67,5 +73,9 @@ def release(database: Database, lock: Lock, _: How) -> None:
 
 
 OWNERS: dict[str, Callable[[Database, Lock, How], None]] = {
-    move.__name__: move for move in (begin, finish, renew, park, restage, complete, fail, mismatch, release)
+    move.__name__: move
+    for move in (
+        *(begin, finish, renew, park, restage, complete),
+        *(fail, fail_unavailable, mismatch, release),
+    )
 }

@@ -21,14 +21,14 @@ from pipeline_framework.control_table.ranges import Order
 from pipeline_framework.errors import LockConflict, LockLost, Misuse
 from pipeline_framework.interfaces import Lock
 from pipeline_framework.windows import Window
-from tests.integration.control_table.machine import RUNS, Machine, action, early, holder, hours, late, runs
+from tests.integration.control_table.gated_machine import GatedMachine
+from tests.integration.control_table.machine import RUNS, action, holder, hours, runs
 from tests.integration.control_table.model import (
     How,
     Lost,
     Refused,
     Row,
     Stretch,
-    Taken,
     Who,
     temporary,
 )
@@ -37,7 +37,7 @@ from tests.integration.control_table.stories import FIRST, HOUR, HOURLY, hour, n
 from tests.services.control import age_leases, age_ranges, by_hand
 
 
-class ControlTable(Machine):
+class ControlTable(GatedMachine):
     """Each action makes a move on the database and on the model, and expects the same of both."""
 
     @action(1, count=hours, max_attempts=st.integers(1, 3))
@@ -52,21 +52,6 @@ class ControlTable(Machine):
         if any(row.number < end and row.number + 1 > start for row in self.model.rows):
             with pytest.raises(Misuse, match="overlaps"):
                 new_windows.add(self.database, self.key, HOURLY, [crossing])
-
-    @action(5, "PENDING", who=runs, since=early, until=late, alive=living, newest=st.booleans())
-    def claim(self, who: Who, since: int, until: int, alive: bool, newest: bool) -> None:
-        ready = self.model.ready(since, until)
-        move, first = ("claim_newest", -1) if newest else ("claim_oldest", 0)
-        watermark, since_time = FIRST + until * HOUR, FIRST + since * HOUR
-        take = partial(getattr(claims, move), watermark=watermark, since=since_time)
-        self._take(take, move, ready[first] if ready else None, who, alive)
-
-    @action(2, "PENDING", who=runs, number=hours, alive=living)
-    def claim_window(self, who: Who, number: int, alive: bool) -> None:
-        in_line = [row for row in self.model.rows if row.status == "PENDING" and row.range_id is None]
-        row = next((row for row in in_line if row.number == number), None)
-        take = partial(claims.claim_window, window_start=hour(number).start)
-        self._take(take, "claim_window", row, who, alive)
 
     @action(3, first=hours, length=st.integers(1, 4), alive=living, again=st.booleans())
     def register(self, first: int, length: int, alive: bool, again: bool) -> None:
@@ -97,7 +82,7 @@ class ControlTable(Machine):
         if not self.ranges:
             return
         mine, stretch = pick.draw(st.sampled_from([*zip(self.ranges, self.model.ranges, strict=True)][-3:]))
-        aside = self.model.set_aside(stretch)
+        aside = [] if self.model.gates.shut else self.model.set_aside(stretch)
         move, first = ("claim_newest_of_range", -1) if newest else ("claim_oldest_of_range", 0)
 
         take = partial(getattr(claims, move), mine=mine)
@@ -155,26 +140,6 @@ class ControlTable(Machine):
         row = resting[newest] if newest else None
         self._take(claims.adopt_temporary, "adopt_temporary", row, who, alive)
 
-    def _take(
-        self, take: Callable[..., Record | None], move: str, row: Row | None, who: Who, alive: bool
-    ) -> None:
-        """A run asks for a window: it gets the same one as in the model, none, or the same refusal."""
-        ask = partial(take, self.database, self.key, holder(who), lease_seconds=seconds(alive))
-        if row is None:
-            assert ask() is None
-            return
-        try:
-            self.model.take(move, row, who, alive=alive)
-        except Taken:
-            with pytest.raises(LockConflict):
-                ask()
-            return
-        record = ask()
-        assert record is not None
-        assert record.window == hour(row.number)
-        self.locks.append(record.lock())
-        self._note([record])
-
     @action(
         9,
         move=st.sampled_from([*OWNERS, "begin", "begin", "complete", "complete", "fail"]),
@@ -194,7 +159,7 @@ class ControlTable(Machine):
             with pytest.raises(LockLost):
                 OWNERS[move](self.database, lock, how)
         except Refused as broken:
-            with pytest.raises(Misuse, match=f"pipeline_records_{broken}"):
+            with pytest.raises(Misuse, match=f"pipeline_records_({broken})"):
                 OWNERS[move](self.database, lock, how)
         else:
             OWNERS[move](self.database, lock, how)
@@ -265,6 +230,16 @@ class ControlTable(Machine):
         touched = self._touched(first, length)
         rows = [row for row in touched if row.status == "FAILED" or self.ids[row.number] in waiting]
         self._decide(decisions.retry, first, length, rows, self.model.retry)
+
+    @action(1, "FAILED", "PENDING", first=hours, length=st.integers(1, 2))
+    def skip(self, first: int, length: int) -> None:
+        rows = [row for row in self._touched(first, length) if row.status in {"PENDING", "FAILED"}]
+        self._decide(decisions.skip, first, length, rows, self.model.skip)
+
+    @action(1, "PENDING", first=hours, length=st.integers(1, 2))
+    def quarantine(self, first: int, length: int) -> None:
+        rows = [row for row in self._touched(first, length) if row.status == "PENDING"]
+        self._decide(decisions.quarantine, first, length, rows, self.model.quarantine)
 
     def _touched(self, first: int, length: int) -> list[Row]:
         return [row for row in self.model.rows if first <= row.number <= first + length]
