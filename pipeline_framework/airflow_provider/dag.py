@@ -1,4 +1,4 @@
-"""From a pipeline file to its DAG: seven tasks in the specification's order."""
+"""From a pipeline file to its DAG: seven tasks in the specification's order, or one that does all."""
 
 import os
 import sys
@@ -31,7 +31,7 @@ def dag_of(config: FinalConfig, **arguments: Any) -> DAG:
     wanted = {**dag_arguments(config), **arguments}
     parameters = wanted.pop("params")
     with DAG(**wanted) as dag:
-        seven_tasks(config)
+        SHAPES[config.dag_shape](config)
     dag.params = ParamsDict(parameters)
     return dag
 
@@ -47,6 +47,14 @@ def seven_tasks(config: FinalConfig) -> None:
         *(with_settings(config, task)(file, held) for task in moving),
         with_settings(config, tasks.cleanup_stale_locks)(file),
     )
+
+
+def one_task(config: FinalConfig) -> None:
+    """All of it in one task."""
+    with_settings(config, tasks.run_windows)(str(config.file))
+
+
+SHAPES = {"phases": seven_tasks, "single": one_task}
 
 
 def with_settings(config: FinalConfig, task: Any) -> Any:

@@ -94,6 +94,23 @@ def cleanup_stale_locks(file: str) -> None:
             log.warning("window %s is %s again: %s", record.window, record.pipeline_status, record.reason)
 
 
+@task
+def run_windows(file: str) -> None:
+    """The one task of `dag_shape: single`: all that the seven do, for one window."""
+    from pipeline_framework.airflow_provider.runs import choice, retry_in
+    from pipeline_framework.operations.run import run_once
+
+    with at_work(file) as pipeline:
+        context = get_current_context()
+        now, wanted = pipeline.database.now(), choice(pipeline, context)
+        outcome = run_once(pipeline, now, wanted, retry_in=retry_in(context))
+        log.info(
+            "window %s is %s: %s", outcome.record.window, outcome.record.pipeline_status, outcome.explanation
+        )
+        if outcome.error:
+            raise outcome.error
+
+
 def carry_out(step: str, file: str, held: Held) -> None:
     """One step on the window that this run holds, with its consequences in the control table."""
     from pipeline_framework import attempts, phases

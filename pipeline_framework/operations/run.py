@@ -44,20 +44,22 @@ class Outcome:
         return {**self.record.columns(), "done": self.done, "explanation": self.explanation}
 
 
-def run_once(pipeline: Pipeline, now: datetime, choice: Choice = OLDEST) -> Outcome:
+def run_once(
+    pipeline: Pipeline, now: datetime, choice: Choice = OLDEST, *, retry_in: float | None = None
+) -> Outcome:
     """Generate, lock one window, move and audit it, clear stale locks.
 
     A window that fails is an `Outcome` with its error. Raises a `NothingToDo` when there is none to run,
-    and whatever keeps the control table from answering.
+    and whatever keeps the control table from answering. `retry_in`: see `attempts.carry_out`.
     """
-    return run_locked(pipeline, lambda: store_and_validate(pipeline, now, choice))
+    return run_locked(pipeline, lambda: store_and_validate(pipeline, now, choice), retry_in)
 
 
-def run_locked(pipeline: Pipeline, lock_one: Callable[[], Lock]) -> Outcome:
+def run_locked(pipeline: Pipeline, lock_one: Callable[[], Lock], retry_in: float | None = None) -> Outcome:
     """Run the window that `lock_one` locks, and clear stale locks however it went."""
     try:
         lock = lock_one()
-        error = through(pipeline, lock)
+        error = through(pipeline, lock, retry_in)
         return Outcome(window(pipeline, str(lock.record_id)), error)
     finally:
         tidied(pipeline)
@@ -71,14 +73,14 @@ def tidied(pipeline: Pipeline) -> None:
         logger.warning("locks could not be cleared: %s", error)
 
 
-def through(pipeline: Pipeline, lock: Lock) -> PipelineError | None:
+def through(pipeline: Pipeline, lock: Lock, retry_in: float | None = None) -> PipelineError | None:
     """Take a window through every step; the error that stopped it, recorded already.
 
     A `Misuse` is no fault of this window but of all of them, and is raised.
     """
     try:
         for step in STEPS.values():
-            lock = attempts.carry_out(pipeline, lock, step)
+            lock = attempts.carry_out(pipeline, lock, step, retry_in=retry_in)
     except Misuse:
         raise
     except CountsMatch:

@@ -35,6 +35,7 @@ def scenarios(tmp_path_factory: pytest.TempPathFactory, parts: dict[str, Part]) 
     folder = tmp_path_factory.mktemp("pipelines")
     made = [make(folder / name) for name in ("main", "together", "chosen")]
     made += [make(folder / "bad", retries=1), make(folder / "connected", control={"conn_id": IN_AIRFLOW})]
+    made.append(make(folder / "single", retries=1, more="dag_shape: single\n"))
     made += [make(folder / slug(how), **part.scenario) for how, part in parts.items()]
     return {scenario.name: scenario for scenario in made}
 

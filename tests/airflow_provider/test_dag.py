@@ -49,6 +49,15 @@ def test_cleanup_is_a_teardown_that_cannot_decide_the_run(dag: DAG) -> None:
     assert not any(task.is_setup for task in dag.tasks)
 
 
+def test_one_task_does_it_all(tmp_path: Path) -> None:
+    """`dag_shape: single`, with the settings of the file that hold for every task, and its own."""
+    file = written(
+        tmp_path, dag_shape="single", max_retry_task="7", airflow="{tasks: {run_windows: {pool: few}}}"
+    )
+    (only,) = build_dag(file).tasks
+    assert (only.task_id, only.retries, only.pool) == ("run_windows", 7, "few")
+
+
 def test_the_file_says_when_and_how_often(tmp_path: Path) -> None:
     """dag_id, cron_schedule, max_retry_task and backoff_seconds reach the DAG."""
     file = written(

@@ -47,6 +47,18 @@ def test_bad_data_is_not_tried_again(airflow: RealAirflow, scenarios: dict[str, 
     assert (first.pipeline_status, first.retry_attempt, scenario.readings()) == ("PENDING", 1, 1)
 
 
+def test_one_task_moves_a_window(airflow: RealAirflow, scenarios: dict[str, Scenario]) -> None:
+    """`dag_shape: single`: its second try goes on with the same window, and no attempt is counted."""
+    scenario = scenarios["single"]
+    scenario.get_into("unavailable_once")
+    run = airflow.trigger(scenario.dag_id)
+    assert (run.ended(), run.tries("run_windows")) == ("success", 2)
+    first, *others = scenario.records()
+    assert (first.audit_result, first.retry_attempt, scenario.readings()) == ("loaded", 0, 2)
+    assert [record.pipeline_status for record in others] == ["PENDING"] * (HOURS - 1)
+    assert scenario.target() == {0: rows_of(0)}
+
+
 def test_two_runs_at_once_take_different_windows(
     airflow: RealAirflow, scenarios: dict[str, Scenario]
 ) -> None:
