@@ -111,6 +111,20 @@ def window_ids(control: Database, key: PipelineKey) -> list[int]:
     return [row["id"] for row in by_hand(control, sql, id=key.pipeline_id)]
 
 
+@pytest.mark.services
+def test_generator_waits_for_another_of_its_pipeline(postgres_control_url: str, key: PipelineKey) -> None:
+    """Between its look for overlaps and its adding, nobody else adds."""
+    with Database(postgres_control_url) as database, ThreadPoolExecutor(1) as pool:
+        add_hours(database, key, 1)
+        with database.transaction() as other:
+            other.run("lock_pipeline", **key.parameters)
+            adding = pool.submit(add_hours, database, key, 2)
+            with pytest.raises(TimeoutError):
+                adding.result(timeout=1)
+        adding.result(timeout=30)
+        assert new_windows.islands(database, key) == [Window(FIRST, FIRST + 2 * HOUR)]
+
+
 def test_processes_that_migrate_together_apply_once(fresh_url: str) -> None:
     """Every migration is applied by one of them; the others wait for it and find it there."""
     applied = in_processes(4, migrate_now, fresh_url)
