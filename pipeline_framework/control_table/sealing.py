@@ -1,10 +1,25 @@
 """Finished days are sealed: reports and generation then read one row for a day instead of its windows."""
 
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
 from pipeline_framework.control_table.database import Database
 from pipeline_framework.control_table.record import PipelineKey
+from pipeline_framework.windows import Window
 
-PAGE = 2000  # unsealed windows of a stretch that one look goes through, to the end of their day
-PAGES = 20  # looks of one call, as long as they find something
+PAGE = 2000  # windows that one look goes through, to the end of the last one's day
+BARREN = 4000  # windows that one call looks at in vain
+PAGES = 20  # looks of one call
+_BEGINNING = datetime(1, 1, 2, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What one page came to: days that were sealed, or windows that were looked at in vain."""
+
+    days: int = 0
+    barren: int = 0
 
 
 def seal(database: Database, key: PipelineKey) -> int:
@@ -13,26 +28,40 @@ def seal(database: Database, key: PipelineKey) -> int:
     The newest day is left open, and nothing is waited for: while somebody adds or reopens windows, nothing
     is sealed. The next call looks on where this one ended, so that days behind a long backlog get their turn.
     """
-    sealed = 0
-    for _ in range(PAGES):
-        days, more = _sealed_page(database, key)
-        sealed += days
-        if not (days and more):
+    began = database.run("sealing_since", **key.parameters)
+    since = began[0]["sealing_since"] if began else None
+    looks: list[Look] = []
+    ends: datetime | None = since or _BEGINNING
+    for page in _pages(database, key, since or _BEGINNING):
+        if len(looks) == PAGES or sum(look.barren for look in looks) >= BARREN:
+            ends = page.start
             break
-    return sealed
+        looks.append(_look(database, key, page))
+    else:
+        ends = None
+    if ends != since:
+        database.run("note_sealing", **key.parameters, since=ends)
+    return sum(look.days for look in looks)
 
 
-def _sealed_page(database: Database, key: PipelineKey) -> tuple[int, bool]:
-    """How many days of one page were sealed, and whether there is a page behind it."""
-    look = database.run("days_to_seal", **key.parameters, windows=PAGE)[0]
-    days = _sealed(database, key) if look["days"] else 0
-    if look["next_page"] != look["since"]:
-        database.run("note_sealing", **key.parameters, since=look["next_page"])
-    return days, look["next_page"] is not None
+def _pages(database: Database, key: PipelineKey, since: datetime) -> Iterator[Window]:
+    """What is not sealed from `since` on, in pieces that end with a day."""
+    for stretch in database.run("unsealed_stretches", **key.parameters, since=since, stretches=PAGES + 1):
+        first, last = max(since, stretch["stretch_from"]), stretch["stretch_to"]
+        while first < last:
+            span = {"page_from": first, "page_until": last}
+            cut = database.run("page_end", **key.parameters, **span, windows=PAGE - 1)
+            until = (cut[0]["page_until"] if cut else None) or last
+            yield Window(first, until)
+            first = until
 
 
-def _sealed(database: Database, key: PipelineKey) -> int:
+def _look(database: Database, key: PipelineKey, page: Window) -> Look:
+    """Seal the finished days of a page; asked without a lock first, for mostly there are none."""
+    span = {**key.parameters, "page_from": page.start, "page_until": page.end}
+    found = database.run("days_to_seal", **span)[0]
+    if not found["days"]:
+        return Look(barren=found["windows"])
     with database.transaction() as transaction:
-        if not transaction.run("hold_to_seal", **key.parameters):
-            return 0
-        return len(transaction.run("seal_days", **key.parameters, windows=PAGE))
+        free = transaction.run("hold_to_seal", **key.parameters)
+        return Look(days=len(transaction.run("seal_days", **span)) if free else 0)

@@ -28,6 +28,8 @@ POSTGRESQL: Mapping[str, str] = {
     "for_update_or_skip": "FOR UPDATE SKIP LOCKED",
     "time": "CAST(:{it} AS timestamptz)",
     "json": "CAST(:{it} AS jsonb)",
+    "windows_in": "pipeline_windows_in(:pipeline_id, :mapping_name, ARRAY("
+    "SELECT tstzrange(stretch_from, stretch_to) FROM ({it}) AS stretches WHERE stretch_from < stretch_to))",
     "each": "jsonb_array_elements(CAST(:{it} AS jsonb)) AS each_row(value)",
     "field": "value ->> '{it}'",
     "day_field": "CAST(value ->> '{it}' AS date)",
@@ -51,6 +53,9 @@ SQLITE: Mapping[str, str] = {
     "for_update_or_skip": "",
     "time": ":{it}",
     "json": ":{it}",
+    "windows_in": "(SELECT pipeline_records.* FROM ({it}) AS stretches CROSS JOIN pipeline_records"
+    " WHERE pipeline_id = :pipeline_id AND mapping_name = :mapping_name"
+    " AND window_start_time >= stretch_from AND window_start_time < stretch_to)",
     "each": "json_each(:{it})",
     "field": "json_extract(value, '$.{it}')",
     "day_field": "json_extract(value, '$.{it}')",

@@ -7,7 +7,7 @@ WITH sealed AS (
            COALESCE(SUM(already_present), 0) AS already_present, COALESCE(SUM(skipped), 0) AS skipped
       FROM pipeline_coverage WHERE pipeline_id = :pipeline_id AND mapping_name = :mapping_name)
 SELECT pipeline_status, COALESCE(audit_result, '') AS audit_result, COUNT(*) AS windows
-  FROM ({unsealed_windows:pipeline_status, audit_result}) AS unsealed
+  FROM {unsealed_windows} AS unsealed
  GROUP BY pipeline_status, COALESCE(audit_result, '')
  UNION ALL SELECT 'COMPLETED', 'loaded', loaded FROM sealed WHERE loaded > 0
  UNION ALL SELECT 'COMPLETED', 'empty', empty FROM sealed WHERE empty > 0
@@ -16,7 +16,7 @@ SELECT pipeline_status, COALESCE(audit_result, '') AS audit_result, COUNT(*) AS 
 
 -- name: first_unfinished
 SELECT MIN(window_start_time) AS start
-  FROM ({unsealed_windows:window_start_time, pipeline_status}) AS unsealed
+  FROM {unsealed_windows} AS unsealed
  WHERE pipeline_status <> 'COMPLETED';
 
 -- name: why_none
@@ -24,7 +24,7 @@ SELECT MIN(window_start_time) AS start
 SELECT COALESCE(SUM(CASE WHEN pipeline_status = 'IN_PROGRESS' THEN 1 ELSE 0 END), 0) AS held,
        COALESCE(SUM(CASE WHEN pipeline_status = 'PENDING' AND not_before IS NOT NULL THEN 1 ELSE 0 END), 0) AS waiting,
        COALESCE(SUM(CASE WHEN pipeline_status = 'FAILED' THEN 1 ELSE 0 END), 0) AS quarantined
-  FROM ({unsealed_windows:pipeline_status, not_before}) AS unsealed
+  FROM {unsealed_windows} AS unsealed
  WHERE pipeline_status <> 'COMPLETED';
 
 -- name: overlapping_windows
@@ -34,21 +34,19 @@ SELECT * FROM (
   SELECT id, window_start_time, window_end_time,
          LAG(id) OVER (ORDER BY window_start_time, id) AS other_id,
          LAG(window_end_time) OVER (ORDER BY window_start_time, id) AS other_end
-    FROM ({unsealed_windows:id, window_start_time, window_end_time}) AS unsealed) AS neighbours
+    FROM {unsealed_windows} AS unsealed) AS neighbours
  WHERE window_start_time < other_end
  ORDER BY window_start_time, id;
 
 -- name: empty_windows
 -- Of sealed days only those that have some, and no more of them than fill the page.
-WITH looked_at AS (
-    SELECT sealed_from AS look_from, sealed_to AS look_to
-      FROM (SELECT sealed_from, sealed_to, SUM(empty) OVER (ORDER BY sealed_from) - empty AS before
-              FROM pipeline_coverage
-             WHERE pipeline_id = :pipeline_id AND mapping_name = :mapping_name AND empty > 0) AS days
-     WHERE before < :page_size
-     UNION ALL {unsealed_stretches})
-SELECT id, window_start_time, window_end_time FROM looked_at CROSS JOIN pipeline_records
- WHERE look_from < look_to AND pipeline_id = :pipeline_id AND mapping_name = :mapping_name
-   AND window_start_time >= look_from AND window_start_time < look_to AND audit_result = 'empty'
+SELECT id, window_start_time, window_end_time
+  FROM {windows_in:SELECT sealed_from AS stretch_from, sealed_to AS stretch_to
+          FROM (SELECT sealed_from, sealed_to, SUM(empty) OVER (ORDER BY sealed_from) - empty AS before
+                  FROM pipeline_coverage
+                 WHERE pipeline_id = :pipeline_id AND mapping_name = :mapping_name AND empty > 0) AS days
+         WHERE before < :page_size
+         UNION ALL {unsealed_stretches}} AS looked_at
+ WHERE audit_result = 'empty'
  ORDER BY window_start_time, id
  LIMIT :page_size;

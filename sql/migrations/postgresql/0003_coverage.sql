@@ -1,6 +1,7 @@
 -- Finished days, sealed: what reports and generation read in place of the rows of history.
 -- A sealed stretch is contiguous, all of its windows are COMPLETED and no other window reaches into it. Triggers keep
--- that so against anybody, also who may not touch this table; whoever seals holds the row of `pipelines` FOR UPDATE, which they wait for.
+-- that so against anybody, also who may not touch this table; whoever seals holds the row of `pipelines` FOR UPDATE,
+-- and they wait for that.
 
 CREATE TABLE pipeline_coverage (
     pipeline_id     VARCHAR(200) NOT NULL,
@@ -78,3 +79,21 @@ END $$;
 
 CREATE TRIGGER pipeline_records_emptied AFTER TRUNCATE ON pipeline_records
     FOR EACH STATEMENT EXECUTE FUNCTION pipeline_all_unsealed();
+
+-- A planner that does not know how few windows a stretch has reads the whole table, or compiles for it first.
+CREATE FUNCTION pipeline_windows_in(of_pipeline text, of_mapping text, stretches tstzrange[])
+    RETURNS TABLE (id bigint, window_start_time timestamptz, window_end_time timestamptz, pipeline_status varchar,
+                   not_before timestamptz, audit_result varchar)
+    LANGUAGE plpgsql STABLE ROWS 1000 SET search_path FROM CURRENT SET jit = off AS $$
+DECLARE
+    stretch tstzrange;
+BEGIN
+    FOREACH stretch IN ARRAY stretches LOOP
+        RETURN QUERY
+            SELECT one.id, one.window_start_time, one.window_end_time, one.pipeline_status, one.not_before, one.audit_result
+              FROM pipeline_records AS one
+             WHERE one.pipeline_id = of_pipeline AND one.mapping_name = of_mapping
+               AND one.window_start_time >= lower(stretch) AND one.window_start_time < upper(stretch)
+             ORDER BY one.window_start_time;
+    END LOOP;
+END $$;
