@@ -21,7 +21,7 @@ class Order:
     """How windows are claimed one after the other.
 
     `exactly` claims within a span of one window; `failed_before` is for a circuit that wants proof when
-    `claim` has no fresh window to give it; `listed` names those that `ready:` is asked for, `questions` at most.
+    `claim` has no fresh window to give it; `ready:` is asked for `questions` of those `listed`.
     """
 
     claim: Callable[..., Record | None]

@@ -82,6 +82,14 @@ def span(pipeline: "Pipeline", first: str | None, last: str | None) -> tuple[dat
     return start, end
 
 
+def require_reason(reason: str) -> None:
+    """Refuse an empty reason: it helps nobody later."""
+    from pipeline_framework.errors import Misuse
+
+    if not reason.strip():
+        raise Misuse("--reason is empty; say why, it is kept and shown.")
+
+
 def person() -> str:
     """Who decides, as the operating system names them."""
     try:

@@ -1,4 +1,4 @@
-"""Commands by which a person decides: reopen, retry, audit, locks clear."""
+"""Commands by which a person decides: reopen, retry, skip, quarantine, audit, locks clear."""
 
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,6 +14,7 @@ from pipeline_framework.cli.options import (
     ToOption,
     opened,
     person,
+    require_reason,
     span,
 )
 from pipeline_framework.cli.questions import PROGRESS, WINDOW, WindowArgument, locks_list
@@ -42,14 +43,11 @@ def reopen(
 
     Example: pipeline reopen --from 2013-03-10 --to 2013-03-11 --reason "source was repaired"
     """
-    from pipeline_framework.errors import Misuse
     from pipeline_framework.operations import repair
 
-    if window is None and first is None and last is None:
-        raise Misuse("say which windows: --window, or --from and --to; `pipeline windows` lists them.")
     move = repair.force_reopen if force else repair.reopen
     with opened(config) as pipeline:
-        moved = move(pipeline, decision(pipeline, window, first, last, reason))
+        moved = move(pipeline, some(pipeline, window, first, last, reason))
         report(moved, form, "reopened: only COMPLETED and FAILED ones are, with --force PENDING ones too")
 
 
@@ -63,13 +61,55 @@ def retry(
 ) -> None:
     """Give quarantined windows new attempts and end the wait of those that failed before; all unless told.
 
-    Example: pipeline retry --window 17
+    A circuit that holds the pipeline back is closed as well. Example: pipeline retry --window 17
+    """
+    from pipeline_framework.operations import gates, repair
+
+    with opened(config) as pipeline:
+        moved = repair.retry(pipeline, decision(pipeline, window, first, last, reason))
+        closed = gates.close_circuit(pipeline)
+    if closed:
+        output.complain("the circuit is closed: windows are started again")
+    if moved or not closed:
+        report(moved, form, "to be tried again: only FAILED ones are, and those that wait after a failure")
+
+
+def skip(
+    window: OneWindow = None,
+    first: FromOption = None,
+    last: ToOption = None,
+    reason: ReasonOption = "skipped by hand",
+    config: ConfigOption = None,
+    form: FormatOption = Format.TABLE,
+) -> None:
+    """Do without windows that wait or are quarantined: they count as done, the target keeps what it has.
+
+    Example: pipeline skip --window 17 --reason "the source lost that day"
     """
     from pipeline_framework.operations import repair
 
     with opened(config) as pipeline:
-        moved = repair.retry(pipeline, decision(pipeline, window, first, last, reason))
-        report(moved, form, "to be tried again: only FAILED ones are, and those that wait after a failure")
+        moved = repair.skip(pipeline, some(pipeline, window, first, last, reason))
+        report(moved, form, "skipped: only PENDING and FAILED ones are")
+
+
+def quarantine(
+    window: OneWindow = None,
+    first: FromOption = None,
+    last: ToOption = None,
+    reason: ReasonOption = "put in quarantine by hand",
+    config: ConfigOption = None,
+    form: FormatOption = Format.TABLE,
+) -> None:
+    """Take windows that wait out of line, until `pipeline retry`, `reopen` or `skip`; others go on.
+
+    Example: pipeline quarantine --from 2013-03-10 --to 2013-03-11 --reason "wrong prices"
+    """
+    from pipeline_framework.operations import repair
+
+    with opened(config) as pipeline:
+        moved = repair.quarantine(pipeline, some(pipeline, window, first, last, reason))
+        report(moved, form, "put in quarantine: only PENDING ones are")
 
 
 def audit(window: WindowArgument, config: ConfigOption = None, form: FormatOption = Format.TABLE) -> None:
@@ -125,6 +165,17 @@ def locks_clear(
         output.say(f"window {record.window} (id {record.id}) is {record.pipeline_status} again")
 
 
+def some(
+    pipeline: "Pipeline", window: str | None, first: str | None, last: str | None, reason: str
+) -> "Decision":
+    """The same as `decision`, where all windows is too many to mean by saying nothing."""
+    from pipeline_framework.errors import Misuse
+
+    if window is None and first is None and last is None:
+        raise Misuse("say which windows: --window, or --from and --to; `pipeline windows` lists them.")
+    return decision(pipeline, window, first, last, reason)
+
+
 def decision(
     pipeline: "Pipeline", window: str | None, first: str | None, last: str | None, reason: str
 ) -> "Decision":
@@ -133,8 +184,7 @@ def decision(
     from pipeline_framework.operations.repair import Decision
     from pipeline_framework.reports.history import window as find
 
-    if not reason.strip():
-        raise Misuse("--reason is empty; say why, it is kept with the window.")
+    require_reason(reason)
     if window is not None and (first or last):
         raise Misuse("say either --window, or --from and --to; `pipeline windows` lists them.")
     if window is not None:
@@ -156,7 +206,7 @@ def report(records: "list[Record]", form: Format, what: str) -> None:
 
 def add_to(app: typer.Typer) -> None:
     """Put these commands into the command line."""
-    for command in (reopen, retry, audit):
+    for command in (reopen, retry, skip, quarantine, audit):
         app.command(rich_help_panel="Repair")(command)
     locks.command("list")(locks_list)
     app.add_typer(locks, name="locks", rich_help_panel="Repair")

@@ -86,7 +86,7 @@ MOVES: dict[str, Move] = {
     )
 }
 
-# The moves of a pipeline's own row (sql/pipelines.sql), each with its maker: they hold claims back or let them go.
+# The moves of a pipeline's own row (sql/pipelines.sql) and their makers: what holds claims back.
 GATE_MOVES: dict[str, str] = {
     "pause_pipeline": "person",
     "resume_pipeline": "person",

@@ -41,6 +41,16 @@ def retry(pipeline: Pipeline, decision: Decision) -> list[Record]:
     return moved(pipeline, decisions.retry, decision)
 
 
+def skip(pipeline: Pipeline, decision: Decision) -> list[Record]:
+    """Do without windows that wait or are quarantined; the target keeps what it has of them."""
+    return moved(pipeline, decisions.skip, decision)
+
+
+def quarantine(pipeline: Pipeline, decision: Decision) -> list[Record]:
+    """Take windows that wait out of line, until somebody retries, reopens or skips them."""
+    return moved(pipeline, decisions.quarantine, decision)
+
+
 def moved(pipeline: Pipeline, move: Callable[..., list[Record]], decision: Decision) -> list[Record]:
     """Make the move on every window of the decision."""
     records = move(

@@ -4,6 +4,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 
 from pipeline_framework.control_table import new_windows
+from pipeline_framework.control_table.gates import Gates, gates
 from pipeline_framework.control_table.states import Status
 from pipeline_framework.generation import ready_until, watermark
 from pipeline_framework.pipeline import Pipeline
@@ -15,7 +16,7 @@ from pipeline_framework.windows import Window, holes
 class PipelineStatus:
     """Times are UTC; `gaps` counts holes between `start` and the last window.
 
-    `lag_seconds` lies between `complete_until` and what is ready.
+    `lag_seconds` lies between `complete_until` and what is ready; `gates` hold every claim back.
     """
 
     pipeline_id: str
@@ -27,6 +28,7 @@ class PipelineStatus:
     results: dict[str, int]
     stale_locks: int
     gaps: int
+    gates: Gates
 
     def as_json(self) -> dict[str, object]:
         """By field name; times as datetimes."""
@@ -48,6 +50,7 @@ def status(pipeline: Pipeline, now: datetime) -> PipelineStatus:
         counts=counts,
         results=results,
         stale_locks=sum(lock.stale for lock in locks(pipeline)),
+        gates=gates(pipeline.database, pipeline.key),
         gaps=len(inner_holes(pipeline, islands)),
     )
 
