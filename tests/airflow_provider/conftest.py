@@ -96,6 +96,7 @@ def airflow(
             dags,
             free_port(),
             AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS="True",
+            AIRFLOW__WORKERS__MISSING_DAG_RETRY_DELAY="1",  # three times, before a task without its DAG fails
             AIRFLOW__DATABASE__SQL_ALCHEMY_CONN=make_database().replace(
                 "postgresql:", "postgresql+psycopg2:"
             ),

@@ -161,39 +161,38 @@ def first_task(airflow: RealAirflow, scenario: Scenario) -> Iterator[Run | None]
 def broken_before(airflow: RealAirflow, scenario: Scenario) -> Iterator[Run | None]:
     """A key of the file is misspelt, and Airflow knows it."""
     until(lambda: airflow.knows(scenario.dag_id), f"the parsing of {scenario.dag_id}")
-    misspelt(scenario)
-    file = dag_file(airflow, scenario)
-    file.touch()
-    until(lambda: airflow.broken(file), "the import error")
+    misspelt(airflow, scenario)
     assert airflow.refuses(scenario.dag_id)
-    spelt_right(scenario)
+    spelt_right(airflow, scenario)
     yield None
-    file.touch()
-    until(lambda: not airflow.broken(file), "the end of the import error")
 
 
 def broken_after(airflow: RealAirflow, scenario: Scenario) -> Iterator[Run | None]:
-    """A key of the file is misspelt while stage_to_target is at work."""
+    """A key of the file is misspelt while stage_to_target is at work; later somebody mends it."""
     scenario.get_into("hang")
     run = airflow.trigger(scenario.dag_id)
     loading(scenario)
-    text = misspelt(scenario)
+    misspelt(airflow, scenario)
     scenario.get_out_of("hang")
-    run.ended()
-    spelt_right(scenario, text)
+    until(lambda: run.tasks()["stage_to_target"] == "success", "the end of stage_to_target")
+    spelt_right(airflow, scenario)
     yield run
 
 
-def misspelt(scenario: Scenario) -> str:
-    """Break the file; what it was."""
-    text = scenario.file.read_text()
-    scenario.file.write_text(text.replace("granularity", "granularty"))
-    return text
+def misspelt(airflow: RealAirflow, scenario: Scenario) -> None:
+    """Break the file, and let Airflow see it."""
+    file = dag_file(airflow, scenario)
+    scenario.file.write_text(scenario.file.read_text().replace("granularity", "granularty"))
+    file.touch()
+    until(lambda: airflow.broken(file), "the import error")
 
 
-def spelt_right(scenario: Scenario, text: str = "") -> None:
-    """Mend the file."""
-    scenario.file.write_text(text or scenario.file.read_text().replace("granularty", "granularity"))
+def spelt_right(airflow: RealAirflow, scenario: Scenario) -> None:
+    """Mend it, and let Airflow see that."""
+    file = dag_file(airflow, scenario)
+    scenario.file.write_text(scenario.file.read_text().replace("granularty", "granularity"))
+    file.touch()
+    until(lambda: not airflow.broken(file), "the end of the import error")
 
 
 def dag_file(airflow: RealAirflow, scenario: Scenario) -> Path:
@@ -269,6 +268,8 @@ def marked(airflow: RealAirflow, scenario: Scenario) -> Iterator[Run | None]:
     ((_, process),) = loading(scenario)
     run.mark_failed()
     yield run
+    run.mark_failed()
+    assert run.ended() == "failed"
     gone(process)
     scenario.get_out_of("hang")
 
@@ -291,7 +292,7 @@ PARTS = {
     "audit mismatch": Part(trouble("leak")),
     "first task fails": Part(first_task, dag_lines=NO_TIME),
     "configuration broken before the run": Part(broken_before),
-    "configuration broken in mid-run": Part(broken_after),
+    "configuration broken in mid-run, then mended": Part(broken_after),
     "control database down": Part(control_down, {"control": {"conn_id": "{name}"}}),
     "worker killed in mid-phase": Part(killed),
     "worker killed, the task tried again": Part(killed, {"retries": 1}),
