@@ -1,4 +1,4 @@
-"""A TCP proxy between client and PostgreSQL that can lose the server's reply to COMMIT, or go silent."""
+"""A TCP proxy between client and PostgreSQL that can lose the server's replies, or go silent."""
 
 import socket
 import threading
@@ -14,6 +14,8 @@ class Proxy:
         self.server = server
         self.cut_commits = 0
         self.cuts = 0
+        self.cut_at = 0  # messages of clients until the connection breaks; 0 never
+        self.delivered = False  # whether that message reaches the server
         self.down = False  # turns new connections away
         self.listener = socket.create_server(("127.0.0.1", port))
         self.port: int = self.listener.getsockname()[1]
@@ -35,6 +37,12 @@ class Proxy:
     def _upstream(self, client: socket.socket, server: socket.socket) -> None:
         with suppress(OSError):
             while data := client.recv(65536):
+                if self._breaks_now():
+                    if self.delivered:
+                        self._close(client)
+                        server.sendall(data)
+                        server.recv(65536)
+                    break
                 cut = b"COMMIT\x00" in data and self.cut_commits > 0
                 if cut:
                     self.cut_commits -= 1
@@ -45,6 +53,16 @@ class Proxy:
                     break
                 server.sendall(data)
         self._close(client, server)
+
+    def cut_after(self, messages: int, *, delivered: bool) -> None:
+        """Break the connection at that message of a client, counted from now."""
+        self.cut_at, self.delivered = messages, delivered
+
+    def _breaks_now(self) -> bool:
+        if self.cut_at == 0:
+            return False
+        self.cut_at -= 1
+        return self.cut_at == 0
 
     def _downstream(self, client: socket.socket, server: socket.socket) -> None:
         with suppress(OSError):
