@@ -36,7 +36,10 @@ BEGIN
         ('pipeline_records', 'SELECT, INSERT, UPDATE, DELETE'),
         ('pipeline_ranges', 'SELECT, INSERT, UPDATE'),
         ('pipeline_coverage', 'SELECT, INSERT, UPDATE, DELETE'),
-        ('pipeline_record_events', 'SELECT')) AS rights(of_table, of_runner)
+        -- Until migration 4 the trace is written with the rights of whoever moves.
+        ('pipeline_record_events', CASE WHEN EXISTS (
+            SELECT FROM pg_proc WHERE oid = to_regproc('pipeline_record_event') AND prosecdef)
+            THEN 'SELECT' ELSE 'SELECT, INSERT' END)) AS rights(of_table, of_runner)
         WHERE to_regclass(of_table) IS NOT NULL
     LOOP
         EXECUTE 'ALTER TABLE ' || thing.of_table || ' OWNER TO pipeline_owner';

@@ -179,12 +179,17 @@ def start(programs: Path, folder: Path) -> tuple[int, "subprocess.Popen[bytes]"]
     rest = [f"--pwfile={secret}", "--no-sync", "--no-locale", "-E", "UTF8"]
     subprocess.run([*initialise, *rest], check=True, timeout=60, **quiet)  # type: ignore[call-overload]
     port = free_port()
+    return port, serve(programs, folder, port)
+
+
+def serve(programs: Path, folder: Path, port: int) -> "subprocess.Popen[bytes]":
+    """Serve the cluster of `folder`, once it answers."""
     options = [word for name, value in SETTINGS.items() for word in ("-c", f"{name}={value}")]
-    command = [programs / "postgres", "-D", data, "-p", str(port), *options]
-    silent = {**quiet, "stderr": subprocess.DEVNULL, "preexec_fn": die_with_parent}
-    process = subprocess.Popen(command, **silent)  # type: ignore[call-overload]
+    command = [programs / "postgres", "-D", folder / "data", "-p", str(port), *options]
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "preexec_fn": die_with_parent}
+    process = subprocess.Popen(command, cwd=folder, **quiet, **ordinary_user(folder))  # type: ignore[call-overload]
     await_answer(port, process)
-    return port, process
+    return process
 
 
 def die_with_parent() -> None:
