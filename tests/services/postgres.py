@@ -187,7 +187,8 @@ def serve(programs: Path, folder: Path, port: int) -> "subprocess.Popen[bytes]":
     options = [word for name, value in SETTINGS.items() for word in ("-c", f"{name}={value}")]
     command = [programs / "postgres", "-D", folder / "data", "-p", str(port), *options]
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "preexec_fn": die_with_parent}
-    process = subprocess.Popen(command, cwd=folder, **quiet, **ordinary_user(folder))  # type: ignore[call-overload]
+    user = ordinary_user(folder)
+    process: subprocess.Popen[bytes] = subprocess.Popen(command, cwd=folder, **quiet, **user)  # type: ignore[call-overload]
     await_answer(port, process)
     return process
 

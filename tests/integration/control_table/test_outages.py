@@ -186,7 +186,7 @@ def test_clock_of_a_client_that_is_a_day_off_changes_nothing(
         wait, lease = read(control, failed).not_before, read(control, working).lease_expires_at
         assert wait is not None
         assert lease is not None
-        assert 200 < (wait - now).total_seconds() <= 600
-        assert 0 < (lease - now).total_seconds() <= 60
+        assert 200 < wait.timestamp() - now.timestamp() <= 600
+        assert 0 < lease.timestamp() - now.timestamp() <= 60
         assert abs(read(control, working).lock_epoch / 1000 - now.timestamp()) < 60
         assert rescue.rescue(control, key, backoff_seconds=0) == []
