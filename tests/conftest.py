@@ -4,7 +4,7 @@ import os
 
 from hypothesis import HealthCheck, settings
 
-pytest_plugins = ["tests.services.postgres", "tests.services.control"]
+pytest_plugins = ["tests.services.postgres", "tests.services.control", "tests.services.elasticsearch"]
 
 settings.register_profile("default", deadline=None)
 settings.register_profile(

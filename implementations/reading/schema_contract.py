@@ -83,13 +83,15 @@ def _plain_nested(kind: pa.DataType) -> pa.DataType:
 def _type_named(name: str, text: str) -> pa.DataType:
     if found := re.fullmatch(r"decimal\((\d+), *(\d+)\)", text):
         return pa.decimal128(int(found[1]), int(found[2]))
+    if found := re.fullmatch(r"list<(.+)>", text):
+        return pa.list_(_type_named(name, found[1]))
     known = {"timestamp": pa.timestamp("us"), "timestamptz": INSTANT, "date": pa.date32()}
     try:
         return known[text] if text in known else pa.type_for_alias(text)
     except ValueError as unknown:
         raise Misuse(
             f"`source.columns.{name}`: there is no type {text}; use string, int64, uint64, double, bool, "
-            "date, timestamp, timestamptz or decimal(p,s)."
+            "date, timestamp, timestamptz, decimal(p,s) or list<type>."
         ) from unknown
 
 

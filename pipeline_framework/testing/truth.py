@@ -83,7 +83,8 @@ def marked(lock: Lock, manifest: Manifest) -> Lock:
 def rows_of(table: pa.Table, columns: Sequence[str] | None = None) -> list[str]:
     """The rows as text in one order, so that two tables of the same rows compare equal.
 
-    Times are compared as instants, whatever zone they are shown in; -0.0 is not 0.0.
+    Times are compared as instants, whatever zone they are shown in, and the fields of a struct in any order;
+    -0.0 is not 0.0.
     """
     chosen = table.select(columns or sorted(table.column_names))
     return sorted(repr([(name, _shown(value)) for name, value in row.items()]) for row in chosen.to_pylist())
@@ -96,4 +97,6 @@ def _times(window: Window, rows: int) -> pa.Array:
 
 
 def _shown(value: Any) -> Any:
+    if isinstance(value, dict):
+        return sorted((name, _shown(part)) for name, part in value.items())
     return value.astimezone(UTC) if isinstance(value, datetime) and value.tzinfo else value

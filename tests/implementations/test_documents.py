@@ -1,0 +1,153 @@
+"""JSON documents become rows of one schema, or are put aside with the reason."""
+
+import json
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+import hypothesis.strategies as st
+import msgspec
+import pyarrow as pa
+import pytest
+from hypothesis import given
+
+from implementations.reading.documents import Documents
+from implementations.reading.json_types import AS_JSON, Unknown
+
+PLACE = pa.struct({"name": pa.string(), "at": pa.list_(pa.float64())})
+SCHEMA = pa.schema(
+    [
+        pa.field("@time", pa.timestamp("us", "UTC")),
+        pa.field("number", pa.int64()),
+        pa.field("share", pa.float64()),
+        pa.field("text", pa.string()),
+        pa.field("flag", pa.bool_()),
+        pa.field("tags", pa.list_(pa.string())),
+        pa.field("place", PLACE),
+        pa.field("stops", pa.list_(PLACE)),
+        pa.field("any", pa.string(), metadata=AS_JSON),
+    ]
+)
+TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=5)
+SHARES = st.floats(allow_nan=False, allow_infinity=False)
+PLACES = st.fixed_dictionaries(
+    {"name": st.none() | TEXT, "at": st.none() | st.lists(st.none() | SHARES, max_size=3)}
+)
+ROWS = st.fixed_dictionaries(
+    {
+        "number": st.none() | st.integers(-(2**63), 2**63 - 1),
+        "share": st.none() | SHARES,
+        "text": st.none() | TEXT,
+        "flag": st.none() | st.booleans(),
+        "tags": st.none() | st.lists(st.none() | TEXT, max_size=3),
+        "place": st.none() | PLACES,
+        "stops": st.none() | st.lists(st.none() | PLACES, max_size=2),
+    }
+)
+
+
+def fast(documents: Documents, texts: list[bytes]) -> pa.RecordBatch:
+    """The whole page in one go."""
+    return documents.batch([msgspec.json.decode(text, type=documents.struct) for text in texts])
+
+
+def careful(
+    *texts: str, unknown: Unknown = "freeze", schema: pa.Schema = SCHEMA
+) -> tuple[list[Any], list[str]]:
+    """Rows, and the reasons of the documents that do not fit."""
+    documents = Documents(schema, unknown, "index events")
+    batch, rejected = documents.one_by_one([msgspec.Raw(text.encode()) for text in texts])
+    return batch.to_pylist(), [each.reason for each in rejected]
+
+
+@given(st.lists(ROWS, max_size=5))
+def test_both_ways_give_every_value_as_it_was(rows: list[dict[str, Any]]) -> None:
+    """What fits comes out unchanged, by the fast way and by the careful one."""
+    documents = Documents(SCHEMA, "freeze", "index events")
+    texts = [json.dumps(row).encode() for row in rows]
+    batch = fast(documents, texts)
+    assert batch.to_pylist() == [{**row, "@time": None, "any": None} for row in rows]
+    slow, rejected = documents.one_by_one(list(map(msgspec.Raw, texts)))
+    assert (slow.equals(batch), rejected) == (True, [])
+
+
+def test_times_are_text_or_milliseconds() -> None:
+    """Both may stand in one page; finer digits than microseconds are cut off."""
+    documents = Documents(SCHEMA, "freeze", "index events")
+    texts = [b'{"@time": "2013-11-03T05:00:00.123456789Z"}', b'{"@time": 1383454800000}', b"{}"]
+    moment = datetime(2013, 11, 3, 5, tzinfo=UTC)
+    assert fast(documents, texts)["@time"].to_pylist() == [moment.replace(microsecond=123456), moment, None]
+
+
+def test_any_value_is_kept_as_json() -> None:
+    """A field of any shape keeps the text that was written; null is NULL."""
+    documents = Documents(SCHEMA, "freeze", "index events")
+    texts = [b'{"any": {"a": [1, 1.10]}}', b'{"any": "x"}', b'{"any": null}', b"{}"]
+    assert fast(documents, texts)["any"].to_pylist() == ['{"a": [1, 1.10]}', '"x"', None, None]
+
+
+def test_a_single_value_is_a_list_of_one() -> None:
+    """Elasticsearch does not tell a list from a value, and neither do its writers."""
+    documents = Documents(SCHEMA, "freeze", "index events")
+    batch = fast(documents, [b'{"tags": "a"}', b'{"tags": ["a", null]}', b'{"stops": {"name": "x"}}'])
+    assert batch["tags"].to_pylist() == [["a"], ["a", None], None]
+    assert batch["stops"].to_pylist() == [None, None, [{"name": "x", "at": None}]]
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "value"),
+    [
+        ('{"number": "7"}', "number", 7),
+        ('{"number": 7.0}', "number", 7),
+        ('{"share": "1.5"}', "share", 1.5),
+        ('{"text": 1.10}', "text", "1.10"),
+        ('{"text": true}', "text", "true"),
+        ('{"flag": "true"}', "flag", True),
+        ('{"place": {"name": 5}}', "place", {"name": "5", "at": None}),
+        ('{"tags": [1, "b"]}', "tags", ["1", "b"]),
+    ],
+)
+def test_what_loses_nothing_is_converted(text: str, name: str, value: object) -> None:
+    """As Elasticsearch itself takes such values."""
+    rows, reasons = careful(text)
+    assert (rows[0][name], reasons) == (value, [])
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ('{"number": 7.5}', "number does not fit int64"),
+        ('{"number": 9223372036854775808}', "number does not fit int64"),
+        ('{"number": [1]}', "number does not fit int64"),
+        ('{"text": {"a": 1}}', "text does not fit string"),
+        ('{"place": []}', "place does not fit struct"),
+        ('{"stops": [{"name": []}]}', "name does not fit string"),
+        ('{"@time": "yesterday"}', "@time"),
+        ('{"colour": 1}', "colour is not in the schema"),
+        ('{"place": {"colour": 1}}', "colour is not in the schema"),
+        ("[1]", "Expected `object`"),
+    ],
+)
+def test_what_does_not_fit_is_put_aside_with_the_reason(text: str, told: str) -> None:
+    """The others go on."""
+    rows, reasons = careful('{"number": 1}', text, '{"number": 2}')
+    assert [row["number"] for row in rows] == [1, 2]
+    assert len(reasons) == 1
+    assert told in reasons[0]
+
+
+def test_unknown_fields_may_be_left_out() -> None:
+    """`discard` takes what the schema knows, at every depth."""
+    rows, reasons = careful(
+        '{"colour": 1, "number": 1, "place": {"name": "x", "colour": 2}}', unknown="discard"
+    )
+    assert (rows[0]["number"], rows[0]["place"], reasons) == (1, {"name": "x", "at": None}, [])
+
+
+def test_declared_decimals_are_exact() -> None:
+    """Neither way makes a double of them."""
+    schema = pa.schema({"amount": pa.decimal128(38, 9)})
+    text = '{"amount": 12345678901234567890.123456789}'
+    exact = Decimal("12345678901234567890.123456789")
+    assert careful(text, schema=schema) == ([{"amount": exact}], [])
+    assert fast(Documents(schema, "freeze", "here"), [text.encode()])["amount"].to_pylist() == [exact]
