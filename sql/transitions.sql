@@ -116,9 +116,18 @@ SELECT * FROM (SELECT id, window_start_time FROM pipeline_records
                 WHERE pipeline_id = :pipeline_id AND mapping_name = :mapping_name AND {it}
                 ORDER BY window_start_time, id LIMIT 1) AS oldest_of_kind
 
+-- fragment: first_of_ranges
+-- Of every range the oldest window that it sets aside, also should the range be over.
+SELECT pipeline_records.id, pipeline_records.window_start_time
+  FROM pipeline_ranges JOIN pipeline_records ON pipeline_records.id = (
+       SELECT aside.id FROM pipeline_records AS aside
+        WHERE aside.range_id = pipeline_ranges.id AND aside.pipeline_status = 'PENDING'
+        ORDER BY aside.window_start_time, aside.id LIMIT 1)
+ WHERE pipeline_ranges.pipeline_id = :pipeline_id AND pipeline_ranges.mapping_name = :mapping_name
+
 -- fragment: first_unfinished
 (SELECT id FROM ({first_of:pipeline_status = 'PENDING' AND range_id IS NULL}
-       UNION ALL {first_of:pipeline_status = 'PENDING' AND range_id IS NOT NULL}
+       UNION ALL {first_of_ranges}
        UNION ALL {first_of:pipeline_status = 'IN_PROGRESS'}
        UNION ALL {first_of:pipeline_status = 'FAILED'}) AS unfinished
   ORDER BY window_start_time, id LIMIT 1)

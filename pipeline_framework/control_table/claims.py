@@ -1,6 +1,7 @@
 """How a run comes to hold a window: it claims one, or takes up the one it holds already."""
 
 from datetime import UTC, datetime
+from typing import Any
 
 from pipeline_framework.control_table.database import Database, InDoubt
 from pipeline_framework.control_table.ranges import Range
@@ -174,9 +175,17 @@ def _claim(move: str, database: Database, key: PipelineKey, holder: Holder, **wh
     parameters: dict[str, object] = {**key.parameters, **holder.parameters, **which}
     try:
         rows = database.run(move, **parameters)
-    except InDoubt:  # if it was made, this slot holds the window
-        rows = database.run("resume", **parameters) or database.run(move, **parameters)
+    except InDoubt:
+        rows = _made_or_again(move, database, parameters)
     except LockConflict:
         slot = f"run {holder.dag_run_id} slot {holder.run_slot}"
         raise LockConflict(f"{slot} holds a window of {key.pipeline_id} already; resume that one.") from None
     return Record.of(rows[0]) if rows else None
+
+
+def _made_or_again(move: str, database: Database, parameters: dict[str, object]) -> list[dict[str, Any]]:
+    """If the claim was made, this slot holds the window; the server may make it while it is asked."""
+    try:
+        return database.run("resume", **parameters) or database.run(move, **parameters)
+    except LockConflict:
+        return database.run("resume", **parameters)

@@ -1,5 +1,7 @@
 """Attempts that fail: counted, put off, quarantined. On both databases."""
 
+from functools import partial
+
 from pipeline_framework.control_table import Database, PipelineKey, Record, claims, decisions, progress
 from pipeline_framework.control_table.states import Phase, Result, Status
 from tests.integration.control_table.stories import (
@@ -104,7 +106,8 @@ def test_long_error_is_cut(control: Database, record: Record) -> None:
 def test_temporary_run_counts_no_attempt(control: Database, key: PipelineKey) -> None:
     """`airflow tasks test` is somebody trying things out: its failures use up nothing."""
     add_hours(control, key, 1, max_attempts=1)
-    for move in (progress.fail, progress.mismatch):
+    waits = partial(progress.fail_unavailable, threshold=3)
+    for move in (progress.fail, progress.mismatch, waits):
         failed = move(
             control, claim(control, key, "__airflow_temporary_run_1").lock(), "x", backoff_seconds=900
         )

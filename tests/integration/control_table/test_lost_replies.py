@@ -82,6 +82,9 @@ def test_resume_whose_reply_was_lost_is_made_again(lossy: tuple[Proxy, Database]
 MOVES: dict[str, Any] = {
     "complete": lambda db, lock: progress.complete(db, lock, Result.LOADED),
     "fail": lambda db, lock: progress.fail(db, lock, "no luck", backoff_seconds=0),
+    "fail_unavailable": lambda db, lock: progress.fail_unavailable(
+        db, lock, "no answer", backoff_seconds=0, threshold=3
+    ),
     "mismatch": lambda db, lock: progress.mismatch(db, lock, "lost", backoff_seconds=0),
     "release": lambda db, lock: progress.release(db, lock, "enough"),
     "park": lambda db, lock: progress.park(db, lock, seconds=60),

@@ -40,6 +40,9 @@ OWNERS_MOVES: dict[str, Move] = {
     "restage": progress.restage,
     "complete": lambda db, lock: progress.complete(db, lock, Result.EMPTY),
     "fail": lambda db, lock: progress.fail(db, lock, "x", backoff_seconds=0),
+    "fail_unavailable": lambda db, lock: progress.fail_unavailable(
+        db, lock, "x", backoff_seconds=0, threshold=3
+    ),
     "mismatch": lambda db, lock: progress.mismatch(db, lock, "x", backoff_seconds=0),
     "release": lambda db, lock: progress.release(db, lock, "x"),
 }

@@ -61,6 +61,35 @@ def test_claim_walks_past_no_finished_window(control: Database, long_history: Pi
     assert not [line for line in told.splitlines() if "Sort" in line or "TEMP B-TREE" in line]
 
 
+@pytest.mark.parametrize("name", ["claim_held_back", "oldest_waiting", "newest_waiting"])
+def test_windows_in_line_are_found_in_their_order(
+    control: Database, long_history: PipelineKey, name: str
+) -> None:
+    """As for ordinary claims: the index gives them, nothing is sorted."""
+    run = {"dag_id": "d", "dag_run_id": "r", "run_slot": 0, "owner": "o", "lease_seconds": 9}
+    bind = sqlite_value if control.dialect == "sqlite" else lambda value: value
+    ready = {"since": bind(FIRST), "watermark": bind(LATER), "page_size": 100}
+    told = plan(control, name, **long_history.parameters, **run, **ready)
+    assert "pipeline_records_pending" in told
+    assert "Seq Scan" not in told
+    assert not [line for line in told.splitlines() if "Sort" in line or "TEMP B-TREE" in line]
+
+
+@pytest.mark.parametrize("name", ["claim_in_order", "first_in_order"])
+def test_strict_order_looks_at_the_unfinished_alone(
+    control: Database, long_history: PipelineKey, name: str
+) -> None:
+    """The oldest of each kind comes from that kind's own index, which holds no finished window."""
+    run = {"dag_id": "d", "dag_run_id": "r", "run_slot": 0, "owner": "o", "lease_seconds": 9}
+    bind = sqlite_value if control.dialect == "sqlite" else lambda value: value
+    ready = {"since": bind(FIRST), "watermark": bind(LATER)}
+    told = plan(control, name, **long_history.parameters, **run, **ready)
+    for kind in ("pending", "ranged", "one_lock", "quarantined"):
+        assert f"pipeline_records_{kind}" in told
+    assert "pipeline_records_one_window" not in told
+    assert "Seq Scan on pipeline_records" not in told
+
+
 @pytest.mark.parametrize("move", ["claim_oldest_of_range", "claim_newest_of_range"])
 def test_a_backfill_finds_its_windows_by_its_range(
     control: Database, long_history: PipelineKey, move: str

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from pipeline_framework.control_table import statements
 from pipeline_framework.control_table.record import COLUMNS
-from pipeline_framework.control_table.states import MOVES, Phase, Result, Status
+from pipeline_framework.control_table.states import GATE_MOVES, MOVES, Phase, Result, Status
 
 ROOT = Path(__file__).parents[3]
 PAGE = (ROOT / "docs" / "states.md").read_text()
@@ -64,6 +64,16 @@ def test_page_lists_every_move_as_it_is() -> None:
         (move.name, move.maker, " ".join(move.before) or "none", " ".join(move.after))
         for move in MOVES.values()
     ]
+
+
+def test_moves_of_the_pipelines_row_are_under_the_same_rules() -> None:
+    """One statement each with its word on crashes, and a line of docs/states.md with its maker."""
+    assert statements.names("pipelines.sql") == list(GATE_MOVES)
+    text = (ROOT / "sql" / "pipelines.sql").read_text()
+    comments = re.findall(r"^-- name: (\w+)\n((?:--.*\n)+)", text, re.MULTILINE)
+    assert [name for name, comment in comments if "Crash:" in comment] == list(GATE_MOVES)
+    lines = re.findall(r"^\| `(\w+)` \| ([^|]+) \| [^|]+ \|$", PAGE, re.MULTILINE)
+    assert [line for line in lines if line[0] in GATE_MOVES] == list(GATE_MOVES.items())
 
 
 def test_picture_draws_every_change_of_state() -> None:
