@@ -15,7 +15,7 @@ import pytest
 
 from implementations import object_store
 from implementations.object_store import LocalStage
-from pipeline_framework.errors import BadData, Misuse, StageElsewhere, StageLost, Unavailable
+from pipeline_framework.errors import BadData, Fenced, Misuse, StageElsewhere, StageLost, Unavailable
 from pipeline_framework.interfaces import Lock, Manifest
 from pipeline_framework.testing.stage_contract import StageContract, reading
 from pipeline_framework.testing.staged import processes
@@ -45,6 +45,15 @@ def moved_to(host: str, lock: Lock, path: str | None = None) -> Lock:
     address = urlsplit(str(lock.columns["manifest_address"]))
     elsewhere = urlunsplit(address._replace(netloc=host, path=path or address.path))
     return replace(lock, columns={**lock.columns, "manifest_address": elsewhere})
+
+
+def test_the_second_manifest_of_an_epoch_is_refused(stage: LocalStage) -> None:
+    """Also where both writers looked before either had written: whoever comes second is fenced."""
+    with patch.object(LocalStage, "_fence"):
+        first = stage.write(lock_for(), reading(truth()))
+        with pytest.raises(Fenced):
+            stage.write(lock_for(owner="run 2"), reading(truth(rows=3)))
+    assert stage.staged(marked(lock_for(), first)).manifest.rows == 60
 
 
 def test_paths_carry_pipeline_window_and_epoch(stage: LocalStage) -> None:
