@@ -80,6 +80,17 @@ END $$;
 CREATE TRIGGER pipeline_records_emptied AFTER TRUNCATE ON pipeline_records
     FOR EACH STATEMENT EXECUTE FUNCTION pipeline_all_unsealed();
 
+-- What writes as the owner finds its tables in this schema alone, and nobody hangs it on a table of his own.
+DO $$
+DECLARE
+    writer text;
+BEGIN
+    FOREACH writer IN ARRAY ARRAY['pipeline_record_unsealed()', 'pipeline_records_unsealed()', 'pipeline_all_unsealed()'] LOOP
+        EXECUTE 'ALTER FUNCTION ' || writer || ' SET search_path = ' || quote_ident(current_schema()) || ', pg_temp';
+        EXECUTE 'REVOKE ALL ON FUNCTION ' || writer || ' FROM PUBLIC';
+    END LOOP;
+END $$;
+
 -- A planner that does not know how few windows a stretch has reads the whole table, or compiles for it first.
 CREATE FUNCTION pipeline_windows_in(of_pipeline text, of_mapping text, stretches tstzrange[])
     RETURNS TABLE (id bigint, window_start_time timestamptz, window_end_time timestamptz, pipeline_status varchar,

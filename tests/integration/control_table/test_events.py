@@ -118,13 +118,23 @@ def test_update_by_hand_may_say_who_and_why(control: Database, key: PipelineKey)
     assert events.history(control, record.id)[-1] == last
 
 
-def test_sqlite_trigger_names_every_column() -> None:
-    """PostgreSQL's compares whole rows; SQLite's has a line for each column, and none may be forgotten."""
-    migrations = sorted((statements.folder() / "migrations" / "sqlite").glob("*.sql"))
-    text = "".join(file.read_text() for file in migrations).rpartition(
-        "CREATE TRIGGER pipeline_records_event"
-    )[2]
-    lines = re.findall(r"SELECT '(\w+)'(?: AS name)?, OLD\.(\w+)(?: AS was)?, NEW\.(\w+)", text)
+BEGINNINGS = {
+    "sqlite": "CREATE TRIGGER pipeline_records_event",
+    "postgresql": "FUNCTION pipeline_record_event() RETURNS",
+}
+LINES = {
+    "sqlite": r"SELECT '(\w+)'(?: AS name)?, OLD\.(\w+)(?: AS was)?, NEW\.(\w+)",
+    "postgresql": r"""CASE WHEN OLD\.(\w+) IS DISTINCT FROM NEW\.\1 THEN '"\1":' """
+    r"""\|\| json_build_array\(OLD\.(\w+), NEW\.(\w+)\) END""",
+}
+
+
+@pytest.mark.parametrize("dialect", LINES)
+def test_trigger_names_every_column(dialect: str) -> None:
+    """The newest trigger has a line for each column, and none may be forgotten."""
+    migrations = sorted((statements.folder() / "migrations" / dialect).glob("*.sql"))
+    text = "".join(file.read_text() for file in migrations).rpartition(BEGINNINGS[dialect])[2]
+    lines = re.findall(LINES[dialect], text)
     assert {name for name, old, new in lines if name == old == new} == {*COLUMNS} - UNTRACED
     assert len(lines) == len(COLUMNS) - len(UNTRACED)
 

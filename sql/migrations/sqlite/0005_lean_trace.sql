@@ -1,0 +1,1 @@
+-- PostgreSQL's trigger turned both rows into JSON whole; SQLite's compares column by column and stays as it is.
