@@ -1,6 +1,11 @@
-"""Parse the DAG file: ours beside a plain DAG of seven tasks, in turns in one process; and the import."""
+"""Parse DAG files: ours beside plain DAGs of seven tasks, in turns in one process; and the import.
+
+One pipeline, and a folder of 500; of the folder also what a task reads, which wants one DAG of it.
+"""
 
 import gc
+import os
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +17,8 @@ from airflow.sdk import DAG, BaseHook, Param, chain, get_current_context, task, 
 EXAMPLE = Path(__file__).parents[1] / "examples" / "flights" / "pipeline.yml"
 IMPORTED_BY_AIRFLOW = (BaseHook, Param, get_current_context, teardown)  # before the clock starts
 PAIRS = 25
+MANY = 500
+MANY_PAIRS = 5
 
 
 @task
@@ -43,6 +50,28 @@ def main() -> None:
     ]
     more = median(ours - theirs for ours, theirs in pairs)
     print(f"DAG file: {more * 1000:.1f} ms over a plain DAG of seven tasks; import {imported * 1000:.0f} ms")
+    with tempfile.TemporaryDirectory() as folder:
+        many(Path(folder))
+
+
+def many(folder: Path) -> None:
+    from pipeline_framework.airflow_provider.dag_folder import build_dags
+
+    text = EXAMPLE.read_text()
+    for number in range(MANY):
+        named = text.replace("pipeline_id: flights", f"pipeline_id: flights_{number}")
+        (folder / f"{number}.yml").write_text(named)
+    pairs = [
+        (seconds(lambda: build_dags({}, folder)), seconds(lambda: [plain(n) for n in range(MANY)]))
+        for _ in range(MANY_PAIRS)
+    ]
+    os.environ["_AIRFLOW_PARSING_CONTEXT_DAG_ID"] = "data_pipeline_flights_7"  # as in a task
+    one = median(seconds(lambda: build_dags({}, folder)) for _ in range(MANY_PAIRS))
+    ours, theirs = median(each for each, _ in pairs), median(each for _, each in pairs)
+    ratio = median(ours / theirs for ours, theirs in pairs)
+    print(
+        f"{MANY} pipelines: {ours:.2f} s, plain DAGs {theirs:.2f} s: {ratio:.2f} times; in a task {one:.2f} s"
+    )
 
 
 if __name__ == "__main__":

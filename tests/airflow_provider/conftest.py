@@ -26,6 +26,11 @@ from pipeline_framework.airflow_provider.dag import build_dag
 dag = build_dag({file!r}, schedule=None)
 {lines}
 """
+FOLDER_FILE = """
+from pipeline_framework.airflow_provider.dag_folder import build_dags
+
+build_dags(globals(), {folder!r}, schedule=None)
+"""
 IN_AIRFLOW = "kept_in_airflow"
 
 
@@ -35,6 +40,7 @@ def scenarios(tmp_path_factory: pytest.TempPathFactory, parts: dict[str, Part]) 
     folder = tmp_path_factory.mktemp("pipelines")
     made = [make(folder / name) for name in ("main", "together", "chosen")]
     made += [make(folder / "bad", retries=1), make(folder / "connected", control={"conn_id": IN_AIRFLOW})]
+    made.append(make(folder / "in_a_folder"))
     made.append(make(folder / "single", retries=1, more="dag_shape: single\n"))
     made += [make(folder / slug(how), **part.scenario) for how, part in parts.items()]
     return {scenario.name: scenario for scenario in made}
@@ -64,6 +70,9 @@ def dags(
     for scenario in set(scenarios.values()) - {scenarios["main"]}:
         text = DAG_FILE.format(file=str(scenario.file), lines=more.get(scenario.name, ""))
         (folder / f"{scenario.name}.py").write_text(text)
+    beside = scenarios["in_a_folder"].folder
+    (beside / "bad.yml").write_text("pipeline_id: bad\n")
+    (folder / "in_a_folder.py").write_text(FOLDER_FILE.format(folder=str(beside)))
     broken = folder / "broken.yml"
     broken.write_text(scenarios["main"].file.read_text().replace("granularity", "granularty"))
     (folder / "broken.py").write_text(DAG_FILE.format(file=str(broken), lines=""))

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from airflow.sdk import DAG
 
+from pipeline_framework.airflow_provider import compat
 from pipeline_framework.airflow_provider.dag import build_dag
 from pipeline_framework.airflow_provider.dag_arguments import every
 from pipeline_framework.errors import Misuse
@@ -47,6 +48,15 @@ def test_cleanup_is_a_teardown_that_cannot_decide_the_run(dag: DAG) -> None:
     assert cleanup.is_teardown
     assert not cleanup.on_failure_fail_dagrun
     assert not any(task.is_setup for task in dag.tasks)
+
+
+def test_each_dag_has_parameters_of_its_own(tmp_path: Path) -> None:
+    """Checked like any other of Airflow's; what a run chooses in one DAG is not seen in the next."""
+    ours, other = build_dag(EXAMPLE), build_dag(EXAMPLE, dag_id="other")
+    ours.params["window_start"] = "2013-03-10T02:00"
+    assert (ours.params["window_start"], other.params["window_start"]) == ("2013-03-10T02:00", None)
+    with pytest.raises(compat._exceptions.ParamValidationError):
+        ours.params["reload"] = "perhaps"
 
 
 def test_one_task_does_it_all(tmp_path: Path) -> None:
@@ -111,6 +121,7 @@ def test_connectors_and_control_table_wait_for_a_task() -> None:
 import sys
 import airflow.sdk
 before = set(sys.modules)
+from pipeline_framework.airflow_provider import compat
 from pipeline_framework.airflow_provider.dag import build_dag
 build_dag({str(EXAMPLE)!r})
 rooms = ("sqlalchemy", "pyarrow", "duckdb", "implementations", "pipeline_framework.control_table")

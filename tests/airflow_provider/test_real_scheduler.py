@@ -2,6 +2,7 @@
 
 import pytest
 
+from pipeline_framework.airflow_provider.dag_folder import broken_id
 from tests.airflow_provider.plays import loading
 from tests.airflow_provider.real_airflow import TASKS, RealAirflow, until
 from tests.airflow_provider.scenario import HOURS, Scenario, hour, rows_of
@@ -105,6 +106,21 @@ def test_the_control_table_is_found_in_airflows_connections(
     assert "only%20for%20tests" not in said
     monkeypatch.setenv("PIPELINE_CONN_KEPT_IN_AIRFLOW", control_in_airflow)
     assert scenarios["connected"].records()[0].audit_result == "loaded"
+
+
+def test_a_bad_file_of_a_folder_leaves_the_others_alone(
+    airflow: RealAirflow, scenarios: dict[str, Scenario]
+) -> None:
+    """Its DAG is there and tells the mistake; the DAG beside it runs, though both are of one DAG file."""
+    scenario = scenarios["in_a_folder"]
+    run = airflow.trigger(scenario.dag_id)
+    broken = broken_id(scenario.folder / "bad.yml")
+    until(lambda: airflow.knows(broken), "the DAG of the bad file")
+    told = airflow.client.get(f"/api/v2/dags/{broken}/details").raise_for_status().json()
+    assert [tag["name"] for tag in told["tags"]] == ["broken"]
+    assert "bad.yml: granularity: Is missing" in told["doc_md"]
+    assert (run.ended(), run.tasks()) == ("success", ALL_WELL)
+    assert not airflow.broken(airflow.dags / "in_a_folder.py")
 
 
 def test_a_wrong_configuration_is_an_import_error(airflow: RealAirflow) -> None:
