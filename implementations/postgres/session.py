@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
+from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
 
 from pydantic import SecretStr
 
@@ -68,7 +68,7 @@ class Address:
         """The address for libpq, under which pg_stat_activity shows the session by that name."""
         parts = urlsplit(self.url.get_secret_value())
         options = {**_LIBPQ, **dict(parse_qsl(parts.query)), "application_name": application}
-        return parts._replace(scheme="postgresql", query=urlencode(options, safe="/")).geturl()
+        return parts._replace(scheme="postgresql", query=urlencode(options, quote_via=quote)).geturl()
 
     def without_secrets(self, text: str) -> str:
         password = urlsplit(self.url.get_secret_value()).password or ""
