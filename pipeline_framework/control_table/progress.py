@@ -109,6 +109,10 @@ def _move(database: Database, lock: Lock, move: str, **parameters: object) -> Re
         except InDoubt as doubt:
             doubts.append(doubt)
             raise
+        except LockLost:  # or the server made the move in doubt only while this one waited for its row
+            if late := doubts and _made(database, lock, move):
+                return late
+            raise
 
     record: Record = patiently(PATIENCE, lock.record_id)(made_once)
     return record

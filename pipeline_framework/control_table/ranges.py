@@ -122,7 +122,9 @@ def _registered(
         with database.transaction() as transaction:
             return _made(transaction, key, order, before)
     except InDoubt:
-        rows = database.run("range_of_owner", **key.parameters, range_owner=order.owner)
+        with database.transaction() as transaction:  # waits for the server, should it still be at it
+            transaction.run("lock_pipeline", **key.parameters)
+            rows = transaction.run("range_of_owner", **key.parameters, range_owner=order.owner)
         if not rows:
             raise
         return Range.of(rows[0]), []

@@ -2,6 +2,7 @@
 
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from urllib.parse import urlsplit, urlunsplit
@@ -14,6 +15,7 @@ class Proxy:
         self.server = server
         self.cut_commits = 0
         self.cuts = 0
+        self.late = 0.0  # seconds after the cut until the server gets such a COMMIT
         self.cut_at = 0  # messages of clients until the connection breaks; 0 never
         self.delivered = False  # whether that message reaches the server
         self.down = False  # turns new connections away
@@ -48,6 +50,7 @@ class Proxy:
                     self.cut_commits -= 1
                     self.cuts += 1
                     self._close(client)
+                    time.sleep(self.late)
                     server.sendall(data)
                     server.recv(65536)
                     break

@@ -1,6 +1,7 @@
 """Connections that break: in the COMMIT of every move, and at any message of a window. On PostgreSQL."""
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from itertools import count
 from secrets import token_hex
@@ -27,6 +28,7 @@ TOLD = {
     *("add_windows", "adopt_temporary", "renew", "rescue", "release_run", "release_slot", "interrupt_run"),
     *("reopen", "force_reopen", "retry", "skip", "quarantine", "clear_lock", "clear_stale_lock"),
 }
+ALONE = {"claim_held_back", "claim_in_order", "claim_window"}  # of one window that may be taken
 
 
 @pytest.fixture
@@ -52,15 +54,20 @@ def test_every_move_has_its_act() -> None:
     assert ACTS.keys() > TOLD
 
 
+def twice(database: Database, key: PipelineKey, move: str) -> tuple[Callable[[], object], PipelineKey]:
+    """The act, and a pipeline in which it was made in peace."""
+    told = PipelineKey(key.pipeline_id + "_told")
+    ACTS[move](database, told)()
+    return ACTS[move](database, key), told
+
+
 @pytest.mark.parametrize("move", ACTS)
 def test_lost_reply_to_commit_changes_no_outcome(
     lossy: tuple[Proxy, Database], key: PipelineKey, move: str
 ) -> None:
-    """Windows, attempts, markers and locks are as if the reply had come, also after the maker asked again."""
+    """Windows, attempts, markers and locks are as if the reply had come, also when the maker asks again."""
     proxy, database = lossy
-    told = PipelineKey(key.pipeline_id + "_told")
-    ACTS[move](database, told)()
-    act = ACTS[move](database, key)
+    act, told = twice(database, key, move)
     proxy.cut_commits = 1
     if move in TOLD:
         with pytest.raises(InDoubt, match="whether the move was made is unknown"):
@@ -71,6 +78,34 @@ def test_lost_reply_to_commit_changes_no_outcome(
         act()
     assert proxy.cuts == 1
     assert outcome(database, key) == outcome(database, told)
+
+
+@pytest.mark.parametrize("move", sorted(ACTS.keys() - TOLD - ALONE))
+def test_commit_that_comes_late_changes_no_outcome(
+    lossy: tuple[Proxy, Database], key: PipelineKey, move: str
+) -> None:
+    """The server may make the move only after the maker has looked whether it was made."""
+    proxy, database = lossy
+    act, told = twice(database, key, move)
+    proxy.cut_commits, proxy.late = 1, 0.4
+    act()
+    assert proxy.cuts == 1
+    assert outcome(database, key) == outcome(database, told)
+
+
+@pytest.mark.parametrize("move", sorted(ALONE))
+def test_claim_that_comes_late_and_was_passed_over_is_the_runs_all_the_same(
+    lossy: tuple[Proxy, Database], key: PipelineKey, move: str
+) -> None:
+    """Asked too early, the run is told that there is nothing; its next try takes the window up."""
+    proxy, database = lossy
+    act, _ = twice(database, key, move)
+    proxy.cut_commits, proxy.late = 1, 0.4
+    assert act() is None
+    deadline = time.monotonic() + 10
+    while (record := claims.resume(database, key, run(), lease_seconds=60)) is None:
+        assert time.monotonic() < deadline
+    assert record.pipeline_status is Status.IN_PROGRESS
 
 
 def go_all_the_way(database: Database, key: PipelineKey) -> Record:
