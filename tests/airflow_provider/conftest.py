@@ -12,7 +12,7 @@ import pytest
 from pipeline_framework.control_table import Database
 from pipeline_framework.control_table.migrations import migrate
 from scripts.local_airflow import ROOT, LocalAirflow, environment, free_port
-from tests.airflow_provider.plays import PARTS, Part
+from tests.airflow_provider.parts import PARTS, Part
 from tests.airflow_provider.real_airflow import RealAirflow
 from tests.airflow_provider.scenario import Scenario, make
 from tests.services.postgres import databases

@@ -6,72 +6,23 @@ when that run has ended, before the next one. Each has a scenario, and so a DAG,
 
 import os
 import shutil
-import signal
 import sqlite3
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
-
-import psutil
 
 from pipeline_framework.config import load_final_config
-from pipeline_framework.control_table import Holder, Record
+from pipeline_framework.control_table import Holder
 from pipeline_framework.locking import store_and_validate
 from pipeline_framework.operations.run import run_once
 from pipeline_framework.pipeline import opened
 from tests.airflow_provider.real_airflow import RealAirflow, Run, until
 from tests.airflow_provider.scenario import START, Scenario
+from tests.airflow_provider.watching import gone, killed_while_loading, lapsed, loading
 
 Play = Callable[[RealAirflow, Scenario], Iterator[Run | None]]
 NO_TIME = (
     'dag.get_task("load_final_config").execution_timeout = __import__("datetime").timedelta(microseconds=1)'
 )
-
-
-@dataclass(frozen=True)
-class Part:
-    """A play and what its scenario needs: arguments of `make`, further lines of its DAG file."""
-
-    play: Play
-    scenario: dict[str, Any] = field(default_factory=dict)
-    dag_lines: str = ""
-
-
-def waiting(task: str) -> str:
-    """Settings that let `task` wait for a pool that the play opens."""
-    return f"airflow: {{tasks: {{{task}: {{pool: '{{name}}'}}}}}}\n"
-
-
-def in_progress(scenario: Scenario) -> list[Record]:
-    """Windows that a run holds."""
-    return [record for record in scenario.records() if record.pipeline_status == "IN_PROGRESS"]
-
-
-def loading(scenario: Scenario, windows: int = 1) -> list[tuple[Record, int]]:
-    """The held windows with the processes that load them, once there are so many."""
-
-    def seen() -> list[tuple[Record, int]]:
-        held = [(record, scenario.loader(record.id)) for record in in_progress(scenario)]
-        found = [(record, process) for record, process in held if process]
-        return found if len(found) == windows else []
-
-    found: list[tuple[Record, int]] = until(seen, f"{windows} loads of {scenario.name}")
-    return found
-
-
-def killed_while_loading(scenario: Scenario) -> Record:
-    """The window whose task process was ended by SIGKILL in stage_to_target."""
-    ((record, process),) = loading(scenario)
-    scenario.get_out_of("hang")
-    os.kill(process, signal.SIGKILL)
-    return record
-
-
-def gone(process: int) -> None:
-    """Return when the process has ended."""
-    until(lambda: not psutil.pid_exists(process), f"the end of process {process}")
 
 
 def waits_for(airflow: RealAirflow, scenario: Scenario, task: str) -> Run:
@@ -245,12 +196,6 @@ def timed_out(airflow: RealAirflow, scenario: Scenario) -> Iterator[Run | None]:
     until(lambda: lapsed(scenario), "the end of the lease")
 
 
-def lapsed(scenario: Scenario) -> bool:
-    """Whether the lease of the oldest window has run out."""
-    expires = scenario.records()[0].lease_expires_at
-    return expires is None or expires + timedelta(seconds=1) < datetime.now(UTC)
-
-
 def starved(airflow: RealAirflow, scenario: Scenario) -> Iterator[Run | None]:
     """source_to_stage waits for a slot until its lock is stale; another run does the window meanwhile."""
     run = waits_for(airflow, scenario, "source_to_stage")
@@ -272,35 +217,3 @@ def marked(airflow: RealAirflow, scenario: Scenario) -> Iterator[Run | None]:
     assert run.ended() == "failed"
     gone(process)
     scenario.get_out_of("hang")
-
-
-PARTS = {
-    "dagrun_timeout in mid-phase": Part(
-        timed_out, {"more": "lease_seconds: 5\nairflow: {dagrun_timeout: 60s}\n"}
-    ),
-    "success": Part(plain),
-    "nothing pending": Part(plain, {"start": datetime(2100, 1, 1, tzinfo=UTC)}),
-    "future data": Part(future),
-    "lock held by another run": Part(held),
-    "counts match": Part(present),
-    "zero rows": Part(plain, {"start": START - timedelta(days=1)}),
-    "transfer fails once, then works": Part(trouble("unavailable_once"), {"retries": 1}),
-    "transfer fails at every try": Part(trouble("unavailable"), {"retries": 1}),
-    "stage lost between two tasks": Part(stage_lost, {"more": waiting("stage_to_target")}),
-    "stage on another host": Part(stage_elsewhere, {"more": waiting("stage_to_target")}),
-    "audit cannot count": Part(uncountable),
-    "audit mismatch": Part(trouble("leak")),
-    "first task fails": Part(first_task, dag_lines=NO_TIME),
-    "configuration broken before the run": Part(broken_before),
-    "configuration broken in mid-run, then mended": Part(broken_after),
-    "control database down": Part(control_down, {"control": {"conn_id": "{name}"}}),
-    "worker killed in mid-phase": Part(killed),
-    "worker killed, the task tried again": Part(killed, {"retries": 1}),
-    "task cleared": Part(cleared("source_to_stage")),
-    "audit cleared": Part(cleared("audit")),
-    "run cleared": Part(cleared(None)),
-    "pool starved past the parked lease": Part(
-        starved, {"more": f"{waiting('source_to_stage')}\nstale_threshold_hours: 0.002\n"}
-    ),
-    "run marked failed by hand": Part(marked),
-}

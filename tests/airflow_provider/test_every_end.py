@@ -7,7 +7,7 @@ import pytest
 
 from tests.airflow_provider.conftest import slug
 from tests.airflow_provider.ends import End, ended, expected, seen
-from tests.airflow_provider.plays import PARTS, Part
+from tests.airflow_provider.parts import PARTS, Part
 from tests.airflow_provider.real_airflow import RealAirflow
 from tests.airflow_provider.scenario import Scenario
 

@@ -3,9 +3,9 @@
 import pytest
 
 from pipeline_framework.airflow_provider.dag_folder import broken_id
-from tests.airflow_provider.plays import loading
 from tests.airflow_provider.real_airflow import TASKS, RealAirflow, until
 from tests.airflow_provider.scenario import HOURS, Scenario, hour, rows_of
+from tests.airflow_provider.watching import loading
 
 pytestmark = [
     pytest.mark.airflow,
