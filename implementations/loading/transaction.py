@@ -56,12 +56,13 @@ def ready(dialect: Dialect, table: Table) -> bool:
     Raises `BadData` for a table without the time field or the scope, `Misuse` for a scope that overlaps
     another one of the ledger.
     """
+    there = _inside(dialect, table, _ANY) is not None
     ledger.check_scopes(dialect, table)
-    return _inside(dialect, table, _ANY) is not None
+    return there
 
 
 def count(dialect: Dialect, table: Table, window: Window) -> int:
-    """Rows of the table with start <= time < end; 0 where there is no table yet."""
+    """Rows of the table, within its scope, with start <= time < end; 0 where there is no table yet."""
     inside = _inside(dialect, table, window)
     if inside is None:
         return 0

@@ -11,13 +11,15 @@ import pytest
 
 # So that a broken promise is shown with its values.
 pytest.register_assert_rewrite(
+    "pipeline_framework.testing.scope_contract",
     "pipeline_framework.testing.source_contract",
     "pipeline_framework.testing.stage_contract",
     "pipeline_framework.testing.target_contract",
 )
 
+from pipeline_framework.testing.scope_contract import ScopeContract  # noqa: E402
 from pipeline_framework.testing.source_contract import SourceContract  # noqa: E402
 from pipeline_framework.testing.stage_contract import StageContract  # noqa: E402
 from pipeline_framework.testing.target_contract import TargetContract  # noqa: E402
 
-__all__ = ["SourceContract", "StageContract", "TargetContract"]
+__all__ = ["ScopeContract", "SourceContract", "StageContract", "TargetContract"]

@@ -2,7 +2,7 @@
 
 import os
 import signal
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -13,6 +13,7 @@ import pytest
 
 from implementations.duckdb import DuckDBTarget, DuckDBWords
 from pipeline_framework.interfaces import Lock, Staged
+from pipeline_framework.testing.scope_contract import ScopeContract
 from pipeline_framework.testing.staged import processes
 from pipeline_framework.testing.target_contract import TargetContract
 from pipeline_framework.testing.truth import TIME_FIELD
@@ -36,6 +37,14 @@ class TestDuckDB(TargetContract):
         process.join()
         assert process.exitcode in {0, -signal.SIGKILL}
         return process.exitcode != 0
+
+
+class TestDuckDBScope(ScopeContract):
+    """A table that pipelines share."""
+
+    @pytest.fixture
+    def scoped(self, tmp_path: Path) -> Callable[[Mapping[str, str | int]], DuckDBTarget]:
+        return lambda scope: DuckDBTarget(str(tmp_path / "w.duckdb"), "flights", TIME_FIELD, scope=scope)
 
 
 def killed_at(step: int, target: DuckDBTarget, lock: Lock, staged: Staged) -> None:

@@ -3,7 +3,7 @@
 import os
 import secrets
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from typing import Any
 from unittest.mock import patch
@@ -17,6 +17,7 @@ from implementations.postgres.source import PostgresSource
 from implementations.postgres.target import PostgresTarget
 from implementations.postgres.words import PostgresWords
 from pipeline_framework.interfaces import Lock, Staged
+from pipeline_framework.testing.scope_contract import ScopeContract
 from pipeline_framework.testing.source_contract import SourceContract
 from pipeline_framework.testing.staged import processes
 from pipeline_framework.testing.target_contract import TargetContract
@@ -49,6 +50,15 @@ class TestPostgresTarget(TargetContract):
         process.join()
         assert process.exitcode in {0, -signal.SIGKILL}
         return process.exitcode != 0
+
+
+class TestPostgresScope(ScopeContract):
+    """A table that pipelines share."""
+
+    @pytest.fixture
+    def scoped(self, postgres_data_url: str) -> Callable[[Mapping[str, str | int]], PostgresTarget]:
+        url, name = SecretStr(postgres_data_url), f"shared_{secrets.token_hex(4)}"
+        return lambda scope: PostgresTarget(url, name, TIME_FIELD, scope=scope)
 
 
 class TestPostgresSource(SourceContract):
