@@ -9,11 +9,11 @@ import pyarrow as pa
 from pydantic import PositiveInt
 
 from implementations.reading import csv_files, json_lines, parquet_files
-from implementations.reading.counted import Counted, counted
+from implementations.reading.counted import ANY, Counted, counted, timeless
 from implementations.reading.folders import File, Format, files_of
 from implementations.reading.schema_contract import checked, conformed, declared_types, unified
 from implementations.reading.times import Repeated, TimeField, Unit, inside
-from pipeline_framework.errors import BadData, Misuse, Unavailable
+from pipeline_framework.errors import Misuse, Unavailable
 from pipeline_framework.interfaces import InputPath, Reading
 from pipeline_framework.windows import Window
 
@@ -25,7 +25,7 @@ class FilesSource:
     `path`: a file, a folder or a pattern. `format`: by the ending when absent; text may be packed
     (`.gz`). `time_zone`: IANA zone of times that carry none. `time_unit`: what numbers count from
     1970, or `iso` for text in Parquet. `ambiguous_time`: which instant a local time of a repeated
-    hour means. `null_time`: whether rows without a time fail or are left out. `columns`: types by
+    hour means. `null_time`: whether rows without a time are refused or ignored. `columns`: types by
     column where the files do not say or disagree (`decimal(20,2)`, `uint64`, `string`, ...).
     `batch_rows`: rows in memory at once.
 
@@ -38,7 +38,7 @@ class FilesSource:
     time_zone: str = "UTC"
     time_unit: Unit | None = None
     ambiguous_time: Repeated = "fail"
-    null_time: Literal["fail", "ignore"] = "fail"
+    null_time: Literal["refuse", "ignore"] = "refuse"
     columns: Mapping[str, str] = field(default_factory=dict)
     batch_rows: PositiveInt = 64 * 1024
 
@@ -53,8 +53,9 @@ class FilesSource:
 
     def check(self) -> str:
         files = files_of(self.path, self.format)
-        columns = len(self._schema(files).names)
-        return f"{self.path}: {len(files)} files of {columns} columns, time field {self.time_field}"
+        columns, left_out = len(self._schema(files).names), self._timeless(files)
+        told = f"{self.path}: {len(files)} files of {columns} columns, time field {self.time_field}"
+        return f"{told}; {left_out} rows without a time are left out" if left_out else told
 
     def count(self, window: Window) -> int:
         return sum(rows for _, rows in self._counted(files_of(self.path, self.format), window))
@@ -64,15 +65,20 @@ class FilesSource:
         schema, found = self._schema(files), self._counted(files, window)
         return Reading(schema, self._rows(found, schema, window), sum(rows for _, rows in found))
 
+    def _timeless(self, files: list[File]) -> int:
+        found = [(file, self._count(file, ANY)) for file in files]
+        self._refuse(found)
+        return sum(numbers.timeless for _, numbers in found)
+
     def _counted(self, files: list[File], window: Window) -> list[tuple[File, int]]:
         found = [(file, self._count(file, window)) for file in files]
-        for file, numbers in found:
-            if numbers.timeless and self.null_time == "fail":
-                raise BadData(
-                    f"{numbers.timeless} rows of {file.path} have no {self.time_field}, so they belong to no "
-                    "window: give them a time, or leave them out with `source.null_time: ignore`."
-                )
+        self._refuse(found)
         return [(file, numbers.rows) for file, numbers in found]
+
+    def _refuse(self, found: list[tuple[File, Counted]]) -> None:
+        for file, numbers in found:
+            if numbers.timeless and self.null_time == "refuse":
+                raise timeless(numbers.timeless, file.path, self.time_field)
 
     def _count(self, file: File, window: Window) -> Counted:
         time, column = self._time(file), self._file_schema(file).field(self.time_field)

@@ -14,6 +14,7 @@ from pydantic import SecretStr
 from implementations.loading.dialect import Table, literal, place
 from implementations.postgres.session import Address, opened
 from implementations.postgres.words import PostgresWords
+from implementations.reading.counted import timeless as refused
 from implementations.reading.times import INSTANT
 from pipeline_framework.errors import BadData, Misuse
 from pipeline_framework.interfaces import Reading
@@ -98,10 +99,7 @@ class PostgresSource:
         asked = f"SELECT count(*) FROM {self._from(words)} AND {time} IS NULL"  # noqa: S608
         timeless = int(words.rows(asked)[0][0])
         if timeless and self.null_time == "refuse":
-            raise BadData(
-                f"{timeless} rows of {self._place} have no {self.time_field}, so they belong to no window: "
-                "give them a time, or leave them out with `source.null_time: ignore`."
-            )
+            raise refused(timeless, self._place, self.time_field)
         return timeless
 
     def _query(self, words: PostgresWords, window: Window, kinds: dict[str, str]) -> str:

@@ -1,7 +1,9 @@
 """What every source promises, as tests to inherit."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -20,7 +22,8 @@ class SourceContract:
     `filled(table)` puts the rows of an Arrow table where the system keeps them (or replaces what an
     earlier call put there) and answers a source of them whose time field is `happened_at`.
     `columns` names the columns of `truth.SCHEMA` that the system holds unchanged; `nullable` is
-    False where it cannot hold a row without a time; `tick` is the finest step of its times.
+    False where it cannot hold a row without a time, else the source has a field `null_time`, which is
+    `refuse` or `ignore`; `tick` is the finest step of its times.
     """
 
     columns: Sequence[str] = SCHEMA.names
@@ -82,13 +85,23 @@ class SourceContract:
         assert rows_of(table_of(source.read(WINDOW))) == rows_of(table_of(source.read(WINDOW)))
 
     def test_rows_without_a_time_are_refused(self, filled: Fill) -> None:
-        """A row that belongs to no window fails count and read, and the message says how many."""
+        """A row that belongs to no window fails count, read and check; the message says how many, and why."""
+        source = self.with_timeless_rows(filled)
+        for ask in (source.count, source.read, lambda _: source.check()):
+            with pytest.raises(BadData, match=r"3 rows.*null_time: ignore"):
+                ask(WINDOW)
+
+    def test_rows_without_a_time_may_be_ignored(self, filled: Fill) -> None:
+        """Then they are counted and read in no window, and check says how many they are."""
+        source: Any = replace(self.with_timeless_rows(filled), null_time="ignore")  # type: ignore[type-var]
+        assert source.count(WINDOW) == table_of(source.read(WINDOW)).num_rows == 60
+        assert "3 rows" in source.check()
+
+    def with_timeless_rows(self, filled: Fill) -> Source:
+        """A source of 60 rows in the window and 3 without a time."""
         if not self.nullable:
             pytest.skip("this system holds no row without a time")
-        source = filled(timeless(self.rows(WINDOW), 3))
-        for ask in (source.count, source.read):
-            with pytest.raises(BadData, match="3 rows"):
-                ask(WINDOW)
+        return filled(timeless(self.rows(WINDOW), 3))
 
     def rows(self, window: Window) -> pa.Table:
         """The difficult rows, of the columns that the system holds."""
