@@ -20,7 +20,7 @@ BOUND = 300  # MB
 
 def to_stage(folder: Path, rows: int) -> None:
     from implementations.files import FilesSource
-    from implementations.object_store import LocalStage
+    from implementations.object_store.local import LocalStage
 
     source = FilesSource(str(folder / f"{rows}.parquet"), "time")
     manifest = LocalStage(str(folder / "stage")).write(lock_of(1), source.read(DAY))
@@ -30,7 +30,7 @@ def to_stage(folder: Path, rows: int) -> None:
 
 def to_target(folder: Path, rows: int) -> None:
     from implementations.duckdb import DuckDBTarget
-    from implementations.object_store import LocalStage
+    from implementations.object_store.local import LocalStage
 
     address, digest = json.loads((folder / "marker").read_text())
     lock = lock_of(1, Manifest(address, digest))

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from _rows import DAY, compare, day_file, lock_of
 
 from implementations.files import FilesSource
-from implementations.object_store import LocalStage
+from implementations.object_store.local import LocalStage
 
 
 def main(rows: int) -> None:

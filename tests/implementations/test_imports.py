@@ -5,8 +5,9 @@ import sys
 
 PROGRAM = """
 import sys
-import implementations.duckdb, implementations.files, implementations.object_store, pipeline_framework.testing
-print(sorted({"airflow", "duckdb", "obstore", "pyarrow.dataset", "sqlalchemy"} & set(sys.modules)))
+import implementations.duckdb, implementations.files, implementations.object_store.local
+import implementations.elasticsearch.source, pipeline_framework.testing
+print(sorted({"airflow", "duckdb", "elasticsearch", "obstore", "pyarrow.dataset", "sqlalchemy"} & set(sys.modules)))
 """
 
 

@@ -13,8 +13,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from implementations import object_store
-from implementations.object_store import LocalStage
+from implementations.object_store import objects
+from implementations.object_store.local import LocalStage
 from pipeline_framework.errors import BadData, Fenced, Misuse, StageElsewhere, StageLost, Unavailable
 from pipeline_framework.interfaces import Lock, Manifest
 from pipeline_framework.testing.stage_contract import StageContract, reading
@@ -49,7 +49,7 @@ def moved_to(host: str, lock: Lock, path: str | None = None) -> Lock:
 
 def test_the_second_manifest_of_an_epoch_is_refused(stage: LocalStage) -> None:
     """Also where both writers looked before either had written: whoever comes second is fenced."""
-    with patch.object(LocalStage, "_fence"):
+    with patch.object(objects, "fence"):
         first = stage.write(lock_for(), reading(truth()))
         with pytest.raises(Fenced):
             stage.write(lock_for(owner="run 2"), reading(truth(rows=3)))
@@ -178,7 +178,7 @@ def test_clearing_takes_away_what_a_killed_process_was_writing(stage: LocalStage
 
 def die_before_the_manifest(stage: LocalStage) -> None:
     """Stage, and be killed where the manifest would be written."""
-    with patch.object(object_store, "text_of", lambda *_: os.kill(os.getpid(), signal.SIGKILL)):
+    with patch.object(objects, "text_of", lambda *_: os.kill(os.getpid(), signal.SIGKILL)):
         stage.write(lock_for(), reading(truth()))
 
 

@@ -1,25 +1,23 @@
-"""Stages on object stores, through obstore; so far the one on a local disk."""
+"""A folder of this host, or one that hosts share, as stage."""
 
 import re
 import shutil
 import socket
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote, urlsplit
 
-import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import PositiveInt
 
-from implementations.staging.manifest_file import NAME, addressed, believed, manifest_of, text_of
-from implementations.staging.parquet import Part, parts
+from implementations.object_store import objects
+from implementations.staging.manifest_file import NAME, addressed, believed
 from implementations.staging.paths import epoch_folder, epoch_of, window_folder
-from pipeline_framework.errors import Fenced, Misuse, PipelineError, StageElsewhere, StageLost, Unavailable
+from pipeline_framework.errors import Misuse, PipelineError, StageElsewhere, StageLost, Unavailable
 from pipeline_framework.interfaces import Lock, Manifest, Reading, Staged, StagedFile, StatePath
 
 if TYPE_CHECKING:
@@ -51,17 +49,12 @@ class LocalStage:
         return f"{self.path}: can write and remove on host {socket.gethostname()}"
 
     def write(self, lock: Lock, reading: Reading) -> Manifest:
+        host = socket.gethostname()
         with _plainly(self.path):
-            store, folder = self._store(), epoch_folder(lock)
-            self._fence(store, lock)
-            written = parts(reading.batches, reading.schema, self.part_bytes)
-            files = list(_stored(store, folder, written))
-            manifest = manifest_of(lock, reading, files, socket.gethostname())
-            text = text_of(manifest, lock)
-            self._fence(store, lock)
-            if not _created(store, f"{folder}/{NAME}", [text]):
-                raise self._fenced(lock, lock.epoch)
-        return addressed(manifest, text, _address(Path(self.path).absolute() / folder / NAME))
+            manifest, text = objects.write(
+                self._store(), self.path, lock, reading, part_bytes=self.part_bytes, host=host
+            )
+        return addressed(manifest, text, _address(Path(self.path).absolute() / epoch_folder(lock) / NAME))
 
     def staged(self, lock: Lock) -> Staged:
         host, path = _located(str(lock.columns.get("manifest_address") or ""))
@@ -70,34 +63,21 @@ class LocalStage:
                 raise self._absent(host, path)
             manifest = believed(path.read_bytes(), lock)
         paths = [_verified(path.parent, file) for file in manifest.files]
-        with _read_back(paths[0]):
-            schema = pq.read_schema(paths[0])
-        return Staged(manifest, schema, paths, partial(_reader, paths, schema))
+        openers = [partial(_opened, path) for path in paths]
+        schema = objects.schema_of(paths[0], openers[0])
+        return Staged(manifest, schema, paths, partial(objects.reader, paths, openers, schema))
 
     def clear(self, lock: Lock) -> None:
         # Past obstore, which does not list the unfinished files of a process that was killed.
         with _plainly(self.path):
             for folder in Path(self.path, window_folder(lock)).glob("epoch=*"):
-                epoch = epoch_of(folder.name)
-                if epoch is not None and epoch < lock.epoch and epoch != lock.columns.get("stage_epoch"):
+                if objects.outdated(epoch_of(folder.name), lock):
                     shutil.rmtree(folder)
 
     def _store(self) -> "LocalStore":
         from obstore.store import LocalStore
 
         return LocalStore(Path(self.path).absolute(), mkdir=True)
-
-    def _fence(self, store: "LocalStore", lock: Lock) -> None:
-        # A manifest of this very epoch is seen when ours is created; here it saves the work.
-        newest = max(_epochs(store, lock), default=0)
-        if newest > lock.epoch or _exists(store, f"{epoch_folder(lock)}/{NAME}"):
-            raise self._fenced(lock, newest)
-
-    def _fenced(self, lock: Lock, newest: int) -> Fenced:
-        return Fenced(
-            f"Window {lock.window} is staged in {self.path} under epoch {newest} already; epoch {lock.epoch} "
-            f"of {lock.owner} changed nothing and stops."
-        )
 
     def _absent(self, host: str, path: Path) -> PipelineError:
         here = socket.gethostname()
@@ -110,70 +90,17 @@ class LocalStage:
         )
 
 
-def _stored(store: "LocalStore", folder: str, parts: Iterable[Part]) -> Iterator[StagedFile]:
-    # Created, never overwritten, at the next free number: another writer's files stay what they are.
-    names = (f"part-{number:05}.parquet" for number in count())
-    for part in parts:
-        name = next(name for name in names if _created(store, f"{folder}/{name}", part.data.pieces))
-        yield StagedFile(name, part.rows, part.data.size)
-
-
-def _created(store: "LocalStore", path: str, pieces: list[bytes]) -> bool:
-    import obstore
-    from obstore.exceptions import AlreadyExistsError
-
-    try:
-        obstore.put(store, path, pieces, mode="create", use_multipart=False)
-    except AlreadyExistsError:
-        return False
-    return True
-
-
-def _exists(store: "LocalStore", path: str) -> bool:
-    import obstore
-
-    try:
-        obstore.head(store, path)
-    except FileNotFoundError:
-        return False
-    return True
-
-
-def _epochs(store: "LocalStore", lock: Lock) -> list[int]:
-    import obstore
-
-    folders = obstore.list_with_delimiter(store, window_folder(lock))["common_prefixes"]
-    return [epoch for epoch in map(epoch_of, folders) if epoch is not None]
-
-
 def _verified(folder: Path, file: StagedFile) -> str:
     path = folder / file.name
     size = path.stat().st_size if path.is_file() else None
     if size != file.size:
         found = "is gone" if size is None else f"has {size} bytes instead of {file.size}"
-        raise StageLost(f"The staged file {path} {found}; the window is staged again.")
+        raise objects.lost(str(path), found)
     return str(path)
 
 
-def _reader(paths: list[str], schema: pa.Schema) -> pa.RecordBatchReader:
-    return pa.RecordBatchReader.from_batches(schema, _batches(paths))
-
-
-def _batches(paths: list[str]) -> Iterator[pa.RecordBatch]:
-    for path in paths:
-        with _read_back(path), pq.ParquetFile(path, pre_buffer=False, buffer_size=BUFFER) as file:
-            yield from file.iter_batches(use_threads=False)
-
-
-@contextmanager
-def _read_back(path: str) -> Iterator[None]:
-    try:
-        yield
-    except (pa.ArrowInvalid, OSError) as raised:
-        why = str(raised).partition("\n")[0]
-        raise StageLost(
-            f"The staged file {path} cannot be read ({why}); the window is staged again."
-        ) from raised
+def _opened(path: str) -> pq.ParquetFile:
+    return pq.ParquetFile(path, pre_buffer=False, buffer_size=BUFFER)
 
 
 def _address(path: Path) -> str:

@@ -1,0 +1,129 @@
+"""How a window rests in any object store: files created, never overwritten, the manifest last."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import count
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from implementations.staging.manifest_file import NAME, manifest_of, text_of
+from implementations.staging.parquet import Part, parts
+from implementations.staging.paths import epoch_folder, epoch_of, window_folder
+from pipeline_framework.errors import Fenced, StageLost
+from pipeline_framework.interfaces import Lock, Manifest, Reading, StagedFile
+
+if TYPE_CHECKING:
+    from obstore.store import ObjectStore
+
+Opener = Callable[[], pq.ParquetFile]
+
+
+def write(
+    store: "ObjectStore", where: str, lock: Lock, reading: Reading, *, part_bytes: int, host: str = ""
+) -> tuple[Manifest, bytes]:
+    """Stage a reading under the lock's epoch; its manifest, without an address yet, and the manifest's text.
+
+    Raises `Fenced` when the window was staged under a newer epoch, or under this one already.
+    """
+    folder = epoch_folder(lock)
+    fence(store, where, lock)
+    written = parts(reading.batches, reading.schema, part_bytes)
+    manifest = manifest_of(lock, reading, list(_stored(store, folder, written)), host)
+    text = text_of(manifest, lock)
+    fence(store, where, lock)
+    if not _created(store, f"{folder}/{NAME}", [text]):
+        raise _fenced(where, lock, lock.epoch)
+    return manifest, text
+
+
+def fence(store: "ObjectStore", where: str, lock: Lock) -> None:
+    """Refuse an epoch that was overtaken.
+
+    A manifest of this very epoch is seen when ours is created; here it saves the work.
+    """
+    newest = max(epochs(store, lock), default=0)
+    if newest > lock.epoch or _exists(store, f"{epoch_folder(lock)}/{NAME}"):
+        raise _fenced(where, lock, newest)
+
+
+def epochs(store: "ObjectStore", lock: Lock) -> list[int]:
+    """The epochs that left something of the lock's window."""
+    import obstore
+
+    folders = obstore.list_with_delimiter(store, window_folder(lock))["common_prefixes"]
+    return [epoch for epoch in map(epoch_of, folders) if epoch is not None]
+
+
+def outdated(epoch: int | None, lock: Lock) -> bool:
+    """Whether what an epoch left may go: it is older than the lock's, and not the marked one."""
+    return epoch is not None and epoch < lock.epoch and epoch != lock.columns.get("stage_epoch")
+
+
+def lost(place: str, found: str) -> StageLost:
+    """The error for a staged file that is not as its manifest says."""
+    return StageLost(f"The staged file {place} {found}; the window is staged again.")
+
+
+def schema_of(place: str, opener: Opener) -> pa.Schema:
+    """The schema of a staged file."""
+    with read_back(place), opener() as file:
+        return file.schema_arrow
+
+
+def reader(places: Sequence[str], openers: Sequence[Opener], schema: pa.Schema) -> pa.RecordBatchReader:
+    """The rows of staged files, one file after the other."""
+    return pa.RecordBatchReader.from_batches(schema, _batches(places, openers))
+
+
+@contextmanager
+def read_back(place: str) -> Iterator[None]:
+    """`StageLost` for a file that is gone or is no Parquet any more."""
+    try:
+        yield
+    except (pa.ArrowInvalid, OSError) as raised:
+        why = str(raised).partition("\n")[0]
+        raise lost(place, f"cannot be read ({why})") from raised
+
+
+def _batches(places: Sequence[str], openers: Sequence[Opener]) -> Iterator[pa.RecordBatch]:
+    for place, opener in zip(places, openers, strict=True):
+        with read_back(place), opener() as file:
+            yield from file.iter_batches(use_threads=False)
+
+
+def _fenced(where: str, lock: Lock, newest: int) -> Fenced:
+    return Fenced(
+        f"Window {lock.window} is staged in {where} under epoch {newest} already; epoch {lock.epoch} "
+        f"of {lock.owner} changed nothing and stops."
+    )
+
+
+def _stored(store: "ObjectStore", folder: str, parts: Iterable[Part]) -> Iterator[StagedFile]:
+    # Created, never overwritten, at the next free number: another writer's files stay what they are.
+    names = (f"part-{number:05}.parquet" for number in count())
+    for part in parts:
+        name = next(name for name in names if _created(store, f"{folder}/{name}", part.data.pieces))
+        yield StagedFile(name, part.rows, part.data.size)
+
+
+def _created(store: "ObjectStore", path: str, pieces: list[bytes]) -> bool:
+    import obstore
+    from obstore.exceptions import AlreadyExistsError
+
+    try:
+        obstore.put(store, path, pieces, mode="create", use_multipart=False)
+    except AlreadyExistsError:
+        return False
+    return True
+
+
+def _exists(store: "ObjectStore", path: str) -> bool:
+    import obstore
+
+    try:
+        obstore.head(store, path)
+    except FileNotFoundError:
+        return False
+    return True
