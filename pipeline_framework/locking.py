@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from pipeline_framework.control_table import Record, claims, progress, rescue
+from pipeline_framework.control_table import Record, claims, progress, ranges, rescue
 from pipeline_framework.errors import LockConflict, Misuse, NothingPending
 from pipeline_framework.generation import OLDEST, Choice, generate, require_fields
 from pipeline_framework.interfaces import Lock
@@ -26,7 +26,8 @@ def store_and_validate(pipeline: Pipeline, now: datetime, choice: Choice = OLDES
 
 
 def rescued(pipeline: Pipeline) -> list[Record]:
-    """Put back every window whose lease ran out."""
+    """Put back every window whose lease ran out, and let go of every range whose backfill is dead."""
+    ranges.expire(pipeline.database, pipeline.key)
     backoff = pipeline.config.backoff_seconds
     records = rescue.rescue(pipeline.database, pipeline.key, backoff_seconds=backoff)
     return [pipeline.moved(record) for record in records]

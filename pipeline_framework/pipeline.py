@@ -5,7 +5,7 @@ import os
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from types import ModuleType
@@ -52,6 +52,10 @@ class Pipeline:
     def record_functions(self) -> RecordFunctions:
         """What its module wants to know of the control table."""
         return RecordFunctions(self.module, self.config.for_functions())
+
+    def slot(self, number: int) -> "Pipeline":
+        """The same for another slot of the run, which holds a window and has connectors of its own."""
+        return Pipeline(self.config, self.database, replace(self.holder, run_slot=number))
 
     def moved(self, record: Record) -> Record:
         """Tell the module of a move; the record itself comes back.

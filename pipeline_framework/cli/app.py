@@ -39,13 +39,24 @@ def main() -> NoReturn:
         leave(f"error: {error}", FAILED)
     except SystemExit as stop:
         if stop.code in (INTERRUPTED, TERMINATED):
-            output.complain("interrupted: a window that was running was put back, nothing is lost")
+            output.complain("interrupted: what was running was put back, nothing is lost")
+            leave_slots(stop.code)
         raise
     except Exception as error:
         if os.environ.get("PIPELINE_DEBUG"):
             raise
         leave(unexpected(error), FAILED)
     sys.exit(0)
+
+
+def leave_slots(code: int) -> None:
+    """End at once where slots still work: their windows are put back, and nobody waits for what they do."""
+    from pipeline_framework.operations.slots import still_at_work
+
+    if still_at_work():
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
 
 
 def unexpected(error: Exception) -> str:

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from itertools import islice
 from typing import Any
 
 from rich.console import Console
@@ -16,6 +17,7 @@ from rich.text import Text
 from pipeline_framework.cli.options import Format
 
 Row = Mapping[str, Any]
+PAGE = 1000  # rows of one table
 WIDE = 200  # columns where there is no terminal
 LABELS = {  # short, so that a table of windows fits a terminal
     "window_start_time": "start",
@@ -118,11 +120,18 @@ def csv_cell(value: Any) -> Any:
 
 
 def print_table(rows: Iterable[Row], shown: Sequence[str], title: str) -> None:
-    """A table for people; the title alone where there are no rows."""
-    rows = list(rows)
-    if not rows:
+    """A table for people, in pages however many rows come; the title alone where there are none."""
+    rest = iter(rows)
+    page = list(islice(rest, PAGE))
+    if not page:
         say(title or "no window")
-        return
+    while page:
+        print_page(page, shown, title)
+        page, title = list(islice(rest, PAGE)), ""
+
+
+def print_page(rows: Sequence[Row], shown: Sequence[str], title: str) -> None:
+    """A table of these rows."""
     table = Table(title=title or None, title_justify="left", header_style="bold")
     for name in shown:
         table.add_column(LABELS.get(name, name.replace("_", " ")), overflow="fold")

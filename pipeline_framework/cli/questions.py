@@ -1,5 +1,6 @@
 """Commands that only read: plan, status, windows, show, gaps, locks list."""
 
+from itertools import count, islice
 from typing import Annotated
 
 import typer
@@ -54,11 +55,12 @@ def plan(
     with opened(config) as pipeline:
         start, end = span(pipeline, first, last)
         rows = planned(pipeline, clock(pipeline, now), Choice(first=start, last=end))
-        title = f"{pipeline.config.pipeline_id}: {output.counted(len(rows))} would run"
-        most = shown_at_most(limit, form)
-        if most and most < len(rows):
-            title += f", the first {most} of them; --limit 0 shows all"
-        output.print_rows(rows[:most], form, ["id", "target_day", *WINDOW], title, COLUMNS)
+        most, tally = shown_at_most(limit, form), count()
+        shown = (row for row, _ in zip(islice(rows, most), tally, strict=False))
+        title = f"{pipeline.config.pipeline_id}: windows that would run"
+        output.print_rows(shown, form, ["id", "target_day", *WINDOW], title, COLUMNS)
+        if form is Format.TABLE:
+            output.say(cut_note(next(tally), sum(1 for _ in rows)))
 
 
 def status(config: ConfigOption = None, now: NowOption = None, form: FormatOption = Format.TABLE) -> None:
@@ -96,6 +98,12 @@ def windows(
         most = shown_at_most(limit, form)
         found = (record.columns() for record in history.windows(pipeline, wanted, most))
         output.print_rows(found, form, ["id", *WINDOW, *PROGRESS], most_note(most), COLUMNS)
+
+
+def cut_note(shown: int, more: int) -> str:
+    """How many windows would run, and how many of them a table left out."""
+    note = f", the first {shown} of them above; --limit 0 shows all" if more else ""
+    return f"{output.counted(shown + more)} would run{note}"
 
 
 def shown_at_most(limit: int | None, form: Format) -> int | None:

@@ -1,6 +1,7 @@
 """Commands that move windows: run, task, backfill."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Generator
+from contextlib import closing
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,6 +13,7 @@ from pipeline_framework.cli.options import (
     Format,
     FormatOption,
     NowOption,
+    ReasonOption,
     clock,
     opened,
     person,
@@ -20,41 +22,48 @@ from pipeline_framework.cli.progress import watched
 from pipeline_framework.cli.questions import WINDOW
 
 if TYPE_CHECKING:
-    from pipeline_framework.operations.run import Outcome
+    from pipeline_framework.generation import Choice
+    from pipeline_framework.operations.line import Budget
+    from pipeline_framework.operations.outcome import Outcome
     from pipeline_framework.pipeline import Pipeline
 
 FromRequired = Annotated[str, typer.Option("--from", metavar="ISO", help="First instant of the range.")]
 ToRequired = Annotated[str, typer.Option("--to", metavar="ISO", help="End of the range, not included.")]
+ParallelOption = Annotated[
+    int,
+    typer.Option("--parallel", min=1, max=64, help="So many windows at a time, each in a slot of its own."),
+]
 
 
 def run(
     config: ConfigOption = None,
     now: NowOption = None,
-    once: Annotated[bool, typer.Option("--once", help="One window (the default).")] = False,
+    once: Annotated[bool, typer.Option("--once", help="One window, whatever windows_per_run says.")] = False,
     until_caught_up: Annotated[
         bool, typer.Option("--until-caught-up", help="Every ready window, oldest first.")
     ] = False,
     window: Annotated[str | None, typer.Option("--window", help="One window: its id or its start.")] = None,
+    parallel: ParallelOption = 1,
     form: FormatOption = Format.TABLE,
 ) -> None:
-    """Generate, lock, move, audit: one window, or all that are ready.
+    """Generate, lock, move, audit: as many windows as windows_per_run says, or all that are ready.
 
-    Exit code 1 when a window failed, 3 when none was ready. Example: pipeline run --until-caught-up
+    Exit code 1 when a window failed, 3 when none was ready. With --parallel each slot takes as many.
+    Example: pipeline run --until-caught-up --parallel 2
     """
-    from pipeline_framework.errors import Misuse
-    from pipeline_framework.generation import Choice
-    from pipeline_framework.operations.run import prepare, run_once, run_until_caught_up
+    from pipeline_framework.operations.run import prepare, run_once, run_side_by_side
 
-    if until_caught_up and (once or window):
-        raise Misuse("--until-caught-up runs every ready window; leave out --once and --window.")
+    refuse_contradictions(once, until_caught_up, window, parallel)
     with opened(config) as pipeline:
         time = clock(pipeline, now)
-        if until_caught_up:
-            ready = prepare(pipeline, time)
-            finish(watched(run_until_caught_up(pipeline, time), ready, form), form)
-        else:
-            choice = Choice(start_of(pipeline, window) if window else None)
-            finish(watched((run_once(pipeline, time, choice) for _ in range(1)), 1, form), form)
+        if once or window:
+            one = (run_once(pipeline, time, choice_of(pipeline, window)) for _ in range(1))
+            finish(watched(one, 1, form), form)
+            return
+        budget = budget_for(pipeline, parallel, until_caught_up=until_caught_up)
+        ready = prepare(pipeline, time, parallel)
+        expected = ready if budget.windows is None else min(ready, budget.windows)
+        finish(watched(run_side_by_side(pipeline, time, parallel, budget), expected, form), form)
 
 
 def backfill(
@@ -62,27 +71,37 @@ def backfill(
     last: ToRequired,
     config: ConfigOption = None,
     now: NowOption = None,
+    parallel: ParallelOption = 1,
     newest_first: Annotated[bool, typer.Option("--newest-first", help="Newest window first.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Load finished windows again as well.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="List the windows, run none.")] = False,
+    reason: ReasonOption = "backfilled by hand",
     form: FormatOption = Format.TABLE,
 ) -> None:
-    """Run every unfinished window of a range; interrupted, it goes on where it was.
+    """Run every unfinished window of a range that no other run takes meanwhile; interrupted, it goes on.
 
-    Finished windows are left alone: `pipeline reopen` makes them run again.
-    Example: pipeline backfill --from 2013-03-08 --to 2013-03-13
+    Finished windows are left alone, unless --force reopens them first: leave it out to go on with a reload.
+    Example: pipeline backfill --from 2013-03-08 --to 2013-03-13 --parallel 2
     """
+    from pipeline_framework.errors import Misuse
     from pipeline_framework.generation import Choice
-    from pipeline_framework.operations.backfill import prepare, run_backfill
-    from pipeline_framework.reports.plan import plan
+    from pipeline_framework.operations import backfill as operation
 
+    if not reason.strip():
+        raise Misuse("--reason is empty; say why, it is kept with the windows.")
     with opened(config) as pipeline:
         start, end = pipeline.config.instant(first, "--from"), pipeline.config.instant(last, "--to")
-        time, choice = clock(pipeline, now), Choice(first=start, last=end, newest_first=newest_first)
+        choice = Choice(first=start, last=end, newest_first=newest_first)
+        time, wish = clock(pipeline, now), operation.Wish(choice, parallel, person(), reason)
         if dry_run:
-            output.print_rows(plan(pipeline, time, choice), form, ["id", "target_day", *WINDOW], "would run")
+            would = operation.would_run_again if force else operation.would_run
+            rows, columns = would(pipeline, time, wish), ["id", "target_day", *WINDOW, "pipeline_status"]
+            output.print_rows(rows, form, columns, "would run, finished ones again" if force else "would run")
             return
-        work = prepare(pipeline, time, choice)
-        finish(watched(run_backfill(pipeline, time, work), work.unfinished, form), form)
+        register = operation.registered_again if force else operation.registered
+        with register(pipeline, time, wish) as work:
+            outcomes = watched(operation.run_backfill(pipeline, work), work.windows, form)
+            finish(outcomes, form, lambda: operation.left_behind(pipeline, work))
 
 
 def task(
@@ -115,17 +134,48 @@ def start_of(pipeline: "Pipeline", window: str) -> datetime:
     return pipeline.config.instant(window, "--window")
 
 
-def finish(outcomes: "Iterable[Outcome]", form: Format) -> None:
-    """Print what the outcomes came to, and leave with the exit code that says it."""
+def choice_of(pipeline: "Pipeline", window: str | None) -> "Choice":
+    """The window that `--window` names, or the oldest."""
+    from pipeline_framework.generation import Choice
+
+    return Choice(start_of(pipeline, window) if window else None)
+
+
+def budget_for(pipeline: "Pipeline", slots: int, *, until_caught_up: bool) -> "Budget":
+    """How much a run takes: all, or for each slot what the configuration says."""
+    from pipeline_framework.operations.line import EVERYTHING, Budget
+    from pipeline_framework.operations.run import budget_of
+
+    budget = EVERYTHING if until_caught_up else budget_of(pipeline)
+    return Budget(budget.windows and budget.windows * slots, budget.seconds)
+
+
+def refuse_contradictions(once: bool, until_caught_up: bool, window: str | None, parallel: int) -> None:
+    """Raise `Misuse` for options that say different things."""
+    from pipeline_framework.errors import Misuse
+
+    if until_caught_up and (once or window):
+        raise Misuse("--until-caught-up runs every ready window; leave out --once and --window.")
+    if parallel > 1 and (once or window):
+        raise Misuse("--parallel runs several windows at a time; leave out --once and --window.")
+
+
+def finish(
+    outcomes: "Generator[Outcome]", form: Format, left_behind: "Callable[[], list[str]]" = list
+) -> None:
+    """Print what the outcomes came to and what was left behind, and leave with the exit code that says it."""
     done, failed, rows = 0, 0, []
     try:
-        for outcome in outcomes:
-            done, failed = done + outcome.done, failed + (not outcome.done)
-            if form is not Format.TABLE:
-                rows.append(outcome.as_json())
+        with closing(outcomes):  # an interruption while a result is told puts windows back as well
+            for outcome in outcomes:
+                done, failed = done + outcome.done, failed + (not outcome.done)
+                if form is not Format.TABLE:
+                    rows.append(outcome.as_json())
     finally:
         if form is not Format.TABLE:
             output.print_rows(rows, form, WINDOW)
+    for sentence in left_behind():
+        output.complain(sentence)
     output.complain(f"{output.counted(done + failed)}: {done:,} done, {failed:,} failed")
     if failed:
         raise typer.Exit(1)

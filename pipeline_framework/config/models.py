@@ -124,6 +124,19 @@ class Keys(Strict):
     max_attempts: Whole = Field(
         3, ge=1, le=1000, description="Failed runs of a window before it is put in quarantine (FAILED)."
     )
+    windows_per_run: Whole = Field(
+        1,
+        ge=0,
+        le=1_000_000,
+        description="Windows that a run takes, one after the other; 0: until it has caught up. "
+        "Unless it is 1, run_seconds ends the run earlier.",
+    )
+    run_seconds: Seconds = Field(
+        3600,
+        gt=0,
+        le=604_800,
+        description="Seconds after which a run of more than one window begins no further one.",
+    )
     max_retry_task: Whole = Field(
         3, ge=0, le=1000, description="Times that Airflow tries a failed task again within one DAG run."
     )

@@ -20,18 +20,35 @@ SELECT * FROM pipeline_records
  LIMIT :page_size;
 
 -- name: edges_touching
--- Where the windows that overlap [first, last) begin and end, and how many of them are not finished.
-SELECT MIN(window_start_time) AS first, MAX(window_end_time) AS last, COUNT(*) AS windows,
-       SUM(CASE WHEN pipeline_status IN ('COMPLETED', 'FAILED') THEN 0 ELSE 1 END) AS unfinished
+-- Where the ready windows that overlap [first, last) begin and end.
+SELECT MIN(window_start_time) AS first, MAX(window_end_time) AS last
   FROM pipeline_records
  WHERE pipeline_id = :pipeline_id AND mapping_name = :mapping_name
-   AND window_start_time < :last AND window_end_time > :first;
+   AND window_start_time < :last AND window_end_time > :first AND window_end_time <= :watermark;
+
+-- name: standing_within
+-- How the windows of a range that are not finished stand.
+SELECT COALESCE(SUM(CASE WHEN pipeline_status = 'IN_PROGRESS' THEN 1 ELSE 0 END), 0) AS held,
+       COALESCE(SUM(CASE WHEN pipeline_status = 'FAILED' THEN 1 ELSE 0 END), 0) AS quarantined,
+       COALESCE(SUM(CASE WHEN pipeline_status = 'PENDING' AND range_id = :range_id THEN 1 ELSE 0 END), 0) AS set_aside,
+       COALESCE(SUM(CASE WHEN pipeline_status <> 'PENDING' OR range_id = :range_id THEN 0 ELSE 1 END), 0) AS waiting
+  FROM pipeline_records
+ WHERE pipeline_id = :pipeline_id AND mapping_name = :mapping_name
+   AND window_start_time >= :first AND window_end_time <= :last;
+
+-- name: held_within
+-- Who holds windows of a range.
+SELECT * FROM pipeline_records
+ WHERE pipeline_id = :pipeline_id AND mapping_name = :mapping_name AND pipeline_status = 'IN_PROGRESS'
+   AND window_start_time >= :first AND window_end_time <= :last
+ ORDER BY window_start_time, id
+ LIMIT :page_size;
 
 -- name: ready_windows
 -- How many windows a run could take now, were it to take them all; those in backoff included.
 SELECT COUNT(*) AS windows FROM pipeline_records
  WHERE pipeline_id = :pipeline_id AND mapping_name = :mapping_name
-   AND pipeline_status = 'PENDING' AND window_end_time <= :watermark;
+   AND pipeline_status = 'PENDING' AND range_id IS NULL AND window_end_time <= :watermark;
 
 -- name: locked_windows
 SELECT * FROM pipeline_records
