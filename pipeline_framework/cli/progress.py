@@ -4,14 +4,14 @@ from collections.abc import Generator
 from contextlib import closing
 from typing import TYPE_CHECKING
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
-
 from pipeline_framework.cli.options import Format
 from pipeline_framework.cli.output import complain, console
 from pipeline_framework.signals import Moved, PhaseStarted, Retrying, Signal, listening
 
 if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.progress import Progress, TaskID
+
     from pipeline_framework.operations.outcome import Outcome
 
 
@@ -34,8 +34,10 @@ def watched(outcomes: "Generator[Outcome]", expected: int, form: Format) -> "Gen
                 yield outcome
 
 
-def bars(screen: Console) -> Progress:
-    """A bar of windows and what the current one is doing; silent where there is no terminal."""
+def bars(screen: "Console") -> "Progress":
+    """A bar of windows and one for each that is at work; silent where there is no terminal."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(),
@@ -58,7 +60,7 @@ def line(outcome: "Outcome") -> str:
 class Listener:
     """Turns signals into a bar for each window at work, below the one that counts windows."""
 
-    def __init__(self, progress: Progress) -> None:
+    def __init__(self, progress: "Progress") -> None:
         self.progress = progress
         self.tasks: dict[int, TaskID] = {}  # by record; a window is at work in one thread alone
 
