@@ -4,6 +4,7 @@
 -- Each says who makes it and, after "crash:", what is left behind when its maker dies right after it.
 -- {…} are fragments: those below, and the few of control_table/statements.py in which the databases differ.
 -- Every move of an owner ends in the same guard; no row changed means that the lock is lost.
+-- Whoever moves several rows locks them first, by their ids, so that two of them never wait for each other in a ring.
 
 -- fragment: columns
 id, pipeline_id, mapping_name, source_name, target_name,
@@ -213,7 +214,7 @@ WITH wanted AS MATERIALIZED (
     SELECT id AS wanted_id FROM pipeline_records
      WHERE pipeline_id = :pipeline_id AND mapping_name = :mapping_name AND pipeline_status = 'PENDING' AND range_id IS NULL
        AND window_start_time >= {time:first} AND window_end_time <= {time:last}
-     ORDER BY window_start_time, id {lock_rows})
+     ORDER BY id {lock_rows})
 UPDATE pipeline_records SET range_id = :range_id, actor = :actor, reason = :reason, {moved} FROM wanted WHERE id = wanted_id
 RETURNING id;
 
@@ -244,7 +245,7 @@ RETURNING {columns};
 WITH aside AS MATERIALIZED (
     SELECT id AS aside_id FROM pipeline_records
      WHERE range_id = :range_id AND pipeline_status = 'PENDING'
-     ORDER BY window_start_time, id {lock_rows})
+     ORDER BY id {lock_rows})
 UPDATE pipeline_records SET range_id = NULL, actor = :actor, reason = :reason, {moved} FROM aside WHERE id = aside_id
 RETURNING id;
 
@@ -425,11 +426,15 @@ RETURNING {columns};
 -- name: interrupt_run
 -- A run that is told to stop puts back what its slots hold, at once. IN_PROGRESS → PENDING, no attempt counted.
 -- Crash: nothing is held; the new epoch fences off slots that still work.
+WITH chosen AS MATERIALIZED (
+    SELECT id AS chosen_id FROM pipeline_records
+     WHERE pipeline_id = :pipeline_id AND mapping_name = :mapping_name AND pipeline_status = 'IN_PROGRESS'
+       AND dag_id = :dag_id AND dag_run_id = :dag_run_id
+     ORDER BY id {lock_rows})
 UPDATE pipeline_records
    SET pipeline_status = 'PENDING', lock_epoch = {next_epoch}, {working_becomes:PENDING}, {let_go},
        actor = :owner, reason = 'interrupted', {moved}
- WHERE pipeline_id = :pipeline_id AND mapping_name = :mapping_name AND pipeline_status = 'IN_PROGRESS'
-   AND dag_id = :dag_id AND dag_run_id = :dag_run_id
+  FROM chosen WHERE id = chosen_id
 RETURNING {columns};
 
 -- name: rescue
@@ -449,58 +454,78 @@ RETURNING {columns};
 -- name: reopen
 -- A person wants finished windows loaded again. COMPLETED or FAILED → PENDING; epoch and ledger stay.
 -- Crash: the windows wait to be claimed; the target keeps its rows until the new ones replace them.
+WITH chosen AS MATERIALIZED (
+    SELECT id AS chosen_id FROM pipeline_records
+     WHERE pipeline_id = :pipeline_id AND mapping_name = :mapping_name
+       AND window_start_time < {time:last} AND window_end_time > {time:first}
+       AND pipeline_status IN ('COMPLETED', 'FAILED')
+     ORDER BY id {lock_rows})
 UPDATE pipeline_records
    SET pipeline_status = 'PENDING', {no_markers}, {no_audit}, retry_attempt = 0, last_error = NULL, not_before = NULL,
        pipeline_start_time = NULL, pipeline_end_time = NULL, reload_reason = :reason,
        actor = :actor, reason = :reason, {moved}
- WHERE pipeline_id = :pipeline_id AND mapping_name = :mapping_name
-   AND window_start_time < {time:last} AND window_end_time > {time:first}
-   AND pipeline_status IN ('COMPLETED', 'FAILED')
+  FROM chosen WHERE id = chosen_id
 RETURNING {columns};
 
 -- name: force_reopen
 -- The same, and windows that were waiting anyway are loaded whatever the counts say. Crash: as after reopen.
+WITH chosen AS MATERIALIZED (
+    SELECT id AS chosen_id FROM pipeline_records
+     WHERE pipeline_id = :pipeline_id AND mapping_name = :mapping_name
+       AND window_start_time < {time:last} AND window_end_time > {time:first}
+       AND pipeline_status IN ('COMPLETED', 'FAILED', 'PENDING')
+     ORDER BY id {lock_rows})
 UPDATE pipeline_records
    SET pipeline_status = 'PENDING', {no_markers}, {no_audit}, retry_attempt = 0, last_error = NULL, not_before = NULL,
        pipeline_start_time = NULL, pipeline_end_time = NULL, reload_reason = :reason,
        actor = :actor, reason = :reason, {moved}
- WHERE pipeline_id = :pipeline_id AND mapping_name = :mapping_name
-   AND window_start_time < {time:last} AND window_end_time > {time:first}
-   AND pipeline_status IN ('COMPLETED', 'FAILED', 'PENDING')
+  FROM chosen WHERE id = chosen_id
 RETURNING {columns};
 
 -- name: retry
 -- A person gives quarantined windows new attempts and ends the wait of those in backoff. FAILED or PENDING → PENDING.
 -- Crash: the windows wait to be claimed; markers stay.
+WITH chosen AS MATERIALIZED (
+    SELECT id AS chosen_id FROM pipeline_records
+     WHERE pipeline_id = :pipeline_id AND mapping_name = :mapping_name
+       AND window_start_time < {time:last} AND window_end_time > {time:first}
+       AND (pipeline_status = 'FAILED' OR (pipeline_status = 'PENDING' AND not_before IS NOT NULL))
+     ORDER BY id {lock_rows})
 UPDATE pipeline_records
    SET pipeline_status = 'PENDING', not_before = NULL, pipeline_end_time = NULL,
        retry_attempt = CASE pipeline_status WHEN 'FAILED' THEN 0 ELSE retry_attempt END,
        actor = :actor, reason = :reason, {moved}
- WHERE pipeline_id = :pipeline_id AND mapping_name = :mapping_name
-   AND window_start_time < {time:last} AND window_end_time > {time:first}
-   AND (pipeline_status = 'FAILED' OR (pipeline_status = 'PENDING' AND not_before IS NOT NULL))
+  FROM chosen WHERE id = chosen_id
 RETURNING {columns};
 
 -- name: skip
 -- A person does without windows. PENDING or FAILED → COMPLETED; the target keeps what it has.
 -- Crash: the windows are done, and say skipped.
+WITH chosen AS MATERIALIZED (
+    SELECT id AS chosen_id FROM pipeline_records
+     WHERE pipeline_id = :pipeline_id AND mapping_name = :mapping_name
+       AND window_start_time < {time:last} AND window_end_time > {time:first}
+       AND pipeline_status IN ('PENDING', 'FAILED')
+     ORDER BY id {lock_rows})
 UPDATE pipeline_records
    SET pipeline_status = 'COMPLETED', audit_result = 'skipped', not_before = NULL, last_error = NULL,
        pipeline_end_time = {now}, range_id = NULL, actor = :actor, reason = :reason, {moved}
- WHERE pipeline_id = :pipeline_id AND mapping_name = :mapping_name
-   AND window_start_time < {time:last} AND window_end_time > {time:first}
-   AND pipeline_status IN ('PENDING', 'FAILED')
+  FROM chosen WHERE id = chosen_id
 RETURNING {columns};
 
 -- name: quarantine
 -- A person takes windows out of line. PENDING → FAILED; attempts and markers stay.
 -- Crash: the windows wait for a person.
+WITH chosen AS MATERIALIZED (
+    SELECT id AS chosen_id FROM pipeline_records
+     WHERE pipeline_id = :pipeline_id AND mapping_name = :mapping_name
+       AND window_start_time < {time:last} AND window_end_time > {time:first}
+       AND pipeline_status = 'PENDING'
+     ORDER BY id {lock_rows})
 UPDATE pipeline_records
    SET pipeline_status = 'FAILED', last_error = :reason, not_before = NULL, pipeline_end_time = {now},
        range_id = NULL, actor = :actor, reason = :reason, {moved}
- WHERE pipeline_id = :pipeline_id AND mapping_name = :mapping_name
-   AND window_start_time < {time:last} AND window_end_time > {time:first}
-   AND pipeline_status = 'PENDING'
+  FROM chosen WHERE id = chosen_id
 RETURNING {columns};
 
 -- name: clear_lock

@@ -69,7 +69,10 @@ def clear_lock(database: Database, record_id: int, *, actor: str, reason: str, o
 
 
 def _decided(database: Database, move: str, key: PipelineKey, **parameters: object) -> list[Record]:
-    rows = database.run(move, **key.parameters, **parameters)
+    """Hold the pipeline's row, as whoever seals or sets windows aside does: they take their turns there."""
+    with database.transaction() as transaction:
+        transaction.run("lock_pipeline", **key.parameters)
+        rows = transaction.run(move, **key.parameters, **parameters)
     return sorted((Record.of(row) for row in rows), key=lambda record: record.window)
 
 

@@ -112,6 +112,7 @@ def expire(database: Database, key: PipelineKey) -> list[Range]:
     if not database.run("dead_ranges", **key.parameters)[0]["ranges"]:
         return []
     with database.transaction() as transaction:
+        transaction.run("lock_pipeline", **key.parameters)
         return _expired(transaction, key)
 
 

@@ -24,6 +24,7 @@ from pipeline_framework.control_table import (
 )
 from pipeline_framework.control_table.states import Status
 from pipeline_framework.windows import Window
+from tests.integration.control_table.crowd import WINDOWS, move_in_a_crowd
 from tests.integration.control_table.stories import FIRST, HOUR, LATER, add_hours, claim, hour, read, run
 from tests.integration.control_table.workers import (
     PROCESSES,
@@ -37,6 +38,7 @@ from tests.integration.control_table.workers import (
     work_with_renewal,
 )
 from tests.services.control import by_hand
+from tests.services.postgres import execute
 
 
 def test_every_window_is_claimed_exactly_once(control: Database, control_url: str, key: PipelineKey) -> None:
@@ -231,3 +233,19 @@ def test_window_of_a_killed_process_comes_back(control: Database, control_url: s
     (back,) = rescued(control, key)
     assert (back.pipeline_status, back.retry_attempt) == (Status.PENDING, 1)
     assert claim(control, key).id == back.id
+
+
+@pytest.mark.services
+def test_moves_of_many_rows_never_wait_for_each_other_in_a_ring(
+    fresh_postgres: Callable[[], str], key: PipelineKey
+) -> None:
+    """Stretches that overlap, rescues, ranges and cleanups at once: no deadlock, and nothing fails."""
+    url = fresh_postgres()
+    execute(url, f"ALTER DATABASE {url.rpartition('/')[2]} SET deadlock_timeout = '20ms'")
+    with Database(url) as control:
+        migrations.migrate(control)
+        add_hours(control, key, WINDOWS)
+        failed = in_processes(4, move_in_a_crowd, url, key, 3.0)
+        rings = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()"
+        assert by_hand(control, rings) == [{"deadlocks": 0}]
+    assert [error for errors in failed for error in errors] == []
