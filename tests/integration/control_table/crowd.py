@@ -45,7 +45,11 @@ def moves(
         partial(claims.claim_oldest, database, key, mine, watermark=LATER, lease_seconds=lease)
         for lease in (60, -1, -1)
     ]
-    deciding = [decisions.reopen, partial(decisions.reopen, force=True), decisions.retry]
+    deciding: list[Callable[..., object]] = [
+        decisions.reopen,
+        partial(decisions.reopen, force=True),
+        decisions.retry,
+    ]
     deciding += [decisions.skip, decisions.quarantine]
     return [
         *taking,
