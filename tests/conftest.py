@@ -4,7 +4,12 @@ import os
 
 from hypothesis import HealthCheck, settings
 
-pytest_plugins = ["tests.services.postgres", "tests.services.control", "tests.services.elasticsearch"]
+pytest_plugins = [
+    "tests.services.postgres",
+    "tests.services.control",
+    "tests.services.elasticsearch",
+    "tests.services.s3",
+]
 
 settings.register_profile("default", deadline=None)
 settings.register_profile(

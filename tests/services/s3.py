@@ -1,0 +1,86 @@
+"""An S3 store for tests: one server per test session, buckets as many as tests ask for.
+
+In this order: the server of PIPELINE_TEST_S3_URL (with the credentials of the AWS variables); moto's server
+on a free loopback port, which keeps S3's rules on conditional writes and paging but believes any signature;
+and else a skip with the reasons.
+"""
+
+import importlib.util
+import os
+import secrets
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import boto3
+import pytest
+
+from tests.services.elasticsearch import await_answer
+from tests.services.postgres import die_with_parent, free_port
+from tests.services.required import absent
+
+KEYS = {"access_key_id": "tests", "secret_access_key": "only for tests"}
+
+
+@pytest.fixture(scope="session")
+def s3_server() -> Iterator[str]:
+    """The URL of a server on which tests may make buckets."""
+    reasons: list[str] = []
+    for way in (given, from_moto):
+        with way(reasons) as url:
+            if url:
+                yield url
+                return
+    absent("s3", reasons)
+
+
+@pytest.fixture
+def fresh_bucket(s3_server: str) -> Callable[[], str]:
+    """Makes empty buckets; they live as long as the server."""
+
+    def make() -> str:
+        name = f"test-{secrets.token_hex(6)}"
+        client(s3_server).create_bucket(Bucket=name)
+        return name
+
+    return make
+
+
+def client(server: str) -> "boto3.client":
+    """Amazon's own client, to look at buckets past the framework."""
+    return boto3.client(
+        "s3",
+        endpoint_url=server,
+        region_name="us-east-1",
+        aws_access_key_id=os.environ.get("AWS_ACCESS_KEY_ID", KEYS["access_key_id"]),
+        aws_secret_access_key=os.environ.get("AWS_SECRET_ACCESS_KEY", KEYS["secret_access_key"]),
+    )
+
+
+@contextmanager
+def given(reasons: list[str]) -> Iterator[str | None]:
+    """The server that the environment names."""
+    url = os.environ.get("PIPELINE_TEST_S3_URL")
+    if not url:
+        reasons.append("PIPELINE_TEST_S3_URL is not set")
+    yield url
+
+
+@contextmanager
+def from_moto(reasons: list[str]) -> Iterator[str | None]:
+    """The server that comes with moto, ended with the block."""
+    if importlib.util.find_spec("moto") is None:
+        reasons.append("moto is not installed")
+        yield None
+        return
+    port = free_port()
+    command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
+    silent = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "preexec_fn": die_with_parent}
+    process = subprocess.Popen(command, **silent)  # type: ignore[call-overload]
+    try:
+        await_answer(f"http://127.0.0.1:{port}/moto-api/", process)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        process.wait(20)
