@@ -1,0 +1,103 @@
+"""What on-call asks of one long pipeline, and a tick that has nothing to add, once its days are sealed.
+
+Seconds inside an open process; the reference is the same over a pipeline of 1,000 windows. Reach: 0.3 s.
+"""
+
+import argparse
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from itertools import islice
+from pathlib import Path
+from statistics import median
+from tempfile import TemporaryDirectory
+from time import perf_counter
+
+from _control import finish, quickly, seal_all, settle, wait
+from _postgres import served
+
+from pipeline_framework import pipeline as pipelines
+from pipeline_framework.config import load_final_config
+from pipeline_framework.control_table import Database
+from pipeline_framework.control_table.migrations import migrate
+from pipeline_framework.generation import generate
+from pipeline_framework.pipeline import Pipeline
+from pipeline_framework.reports.gaps import gaps
+from pipeline_framework.reports.history import windows
+from pipeline_framework.reports.status import status
+
+TIMES = 7
+SHORT = 1000
+WAITING = 300
+CONFIG = """
+pipeline_id: {pipeline_id}
+control: {{url: "{url}"}}
+granularity: 1m
+grid: fixed
+start: 2000-01-01
+source: {{type: files, path: "data/*.parquet", time_field: at}}
+stage: {{type: local, path: stage}}
+target: {{type: duckdb, path: warehouse.duckdb, table: t, time_field: at}}
+"""
+
+Question = Callable[[Pipeline, datetime], object]
+QUESTIONS: dict[str, Question] = {
+    "status": status,
+    "gaps": lambda pipeline, _: gaps(pipeline),
+    "first page of windows": lambda pipeline, _: list(islice(windows(pipeline, limit=100), 100)),
+    "generation, nothing to add": generate,
+}
+
+
+def opened(folder: Path, url: str, pipeline_id: str) -> Pipeline:
+    file = folder / f"{pipeline_id}.yml"
+    file.write_text(CONFIG.format(pipeline_id=pipeline_id, url=url))
+    config = load_final_config(file)
+    return Pipeline(config, Database(url), pipelines.this_process(config))
+
+
+def seconds(question: Question, pipeline: Pipeline, count: int) -> float:
+    now = datetime(2000, 1, 1, tzinfo=UTC) + timedelta(minutes=count)
+    started = perf_counter()
+    question(pipeline, now)
+    return perf_counter() - started
+
+
+def measure(folder: Path, url: str, count: int) -> None:
+    with Database(url) as database:
+        migrate(database)
+        with quickly(database):
+            for pipeline_id, size in (("long", count), ("short", SHORT)):
+                finish(database, pipeline_id, size - WAITING)
+                wait(database, pipeline_id, WAITING, size - WAITING)
+        settle(database)
+        started = perf_counter()
+        days = seal_all(database, "long") + seal_all(database, "short")
+        name = database.dialect
+        print(f"{name}: {days:,} days sealed in {perf_counter() - started:.1f} s", flush=True)
+        settle(database)
+    long, short = opened(folder, url, "long"), opened(folder, url, "short")
+    for title, question in QUESTIONS.items():
+        pairs = [(seconds(question, long, count), seconds(question, short, SHORT)) for _ in range(TIMES)]
+        ours, theirs = median(own for own, _ in pairs), median(reference for _, reference in pairs)
+        slower = median(own / reference for own, reference in pairs)
+        print(
+            f"{name}, {title}: {ours * 1000:.0f} ms over {count:,} windows, "
+            f"{theirs * 1000:.0f} ms over {SHORT:,}: {slower:.1f} times",
+            flush=True,
+        )
+    for each in (long, short):
+        each.database.close()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--windows", type=int, default=100_000)
+    count = parser.parse_args().windows
+    with TemporaryDirectory(prefix="pipeline-figures-") as name:
+        measure(Path(name), f"sqlite:///{name}/control.db", count)
+    with served() as (server, folder):
+        measure(folder, server.url, count)
+
+
+if __name__ == "__main__":
+    main()
