@@ -11,7 +11,8 @@ from pipeline_framework.control_table.sealing import seal
 SERIES = {
     "postgresql": "generate_series(0, :windows - 1) AS series(n)",
     "sqlite": """(WITH RECURSIVE numbers(n) AS (
-        SELECT 0 UNION ALL SELECT n + 1 FROM numbers WHERE n < :windows - 1) SELECT n FROM numbers) AS series""",
+        SELECT 0 UNION ALL SELECT n + 1 FROM numbers WHERE n < :windows - 1)
+        SELECT n FROM numbers) AS series""",
 }
 MINUTES = {  # `n` minutes behind the year 2000
     "postgresql": "(TIMESTAMPTZ '2000-01-01T00:00:00Z' + ({n}) * INTERVAL '1 minute')",
@@ -23,16 +24,18 @@ DAY = {
 }
 FINISHED = """
 INSERT INTO pipeline_records (pipeline_id, source_name, target_name, target_day,
-    window_start_time, window_end_time, time_interval, dag_id, dag_run_id, run_slot, pipeline_status, lock_epoch,
-    stage_epoch, manifest_address, manifest_digest,
-    source_to_stage_ingestion_start_time, source_to_stage_ingestion_end_time, source_to_stage_ingestion_status,
-    stage_to_target_ingestion_start_time, stage_to_target_ingestion_end_time, stage_to_target_ingestion_status,
+    window_start_time, window_end_time, time_interval, dag_id, dag_run_id, run_slot, pipeline_status,
+    lock_epoch, stage_epoch, manifest_address, manifest_digest,
+    source_to_stage_ingestion_start_time, source_to_stage_ingestion_end_time,
+    source_to_stage_ingestion_status,
+    stage_to_target_ingestion_start_time, stage_to_target_ingestion_end_time,
+    stage_to_target_ingestion_status,
     audit_start_time, audit_end_time, audit_status, audit_result,
     source_count, target_count, count_difference, percentage_difference,
     pipeline_start_time, pipeline_end_time, phase_completed, actor, move_name, move_number)
 SELECT :pipeline_id, 'source', 'target', {day},
-       {start}, {end}, '1m', 'flights', 'scheduled__2013-03-10T05:00:00+00:00', 0, 'COMPLETED', 1700000000000 + n,
-       1700000000000 + n, 'window/2013/03/10/epoch', 'sha256:0123456789abcdef',
+       {start}, {end}, '1m', 'flights', 'scheduled__2013-03-10T05:00:00+00:00', 0, 'COMPLETED',
+       1700000000000 + n, 1700000000000 + n, 'window/2013/03/10/epoch', 'sha256:0123456789abcdef',
        {start}, {end}, 'COMPLETED', {start}, {end}, 'COMPLETED', {start}, {end}, 'COMPLETED', 'loaded',
        1000, 1000, 0, 0, {start}, {end}, 'AUDIT', 'host:1', 'complete', 8
   FROM {series}"""

@@ -1,7 +1,7 @@
 """How long the command line takes to answer, over an interpreter that does nothing, in turns.
 
-Seconds of processor time, which other work on the machine lengthens less than the time of the clock. Byte code
-is kept, as an installer leaves it. Reach of `--help`: 0.25 s; `status` is told beside it.
+Seconds of processor time, which other work on the machine lengthens less than the time of the clock. Byte
+code is kept, as an installer leaves it. Reach of `--help`: 0.25 s; `status` is told beside it.
 """
 
 import os
