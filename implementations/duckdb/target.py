@@ -2,10 +2,9 @@
 
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -13,10 +12,10 @@ import pyarrow as pa
 from pydantic import NonNegativeFloat
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_random
 
+from implementations.duckdb.words import DuckDBWords
 from implementations.loading import ledger, transaction
-from implementations.loading.dialect import LedgerType, Pair, Table, definition, insertion
+from implementations.loading.dialect import Table
 from implementations.loading.faults import Fault, told
-from implementations.loading.widening import fits, number
 from pipeline_framework.errors import BadData, Misuse, StageLost, Unavailable
 from pipeline_framework.interfaces import Loaded, Lock, Staged, StatePath
 from pipeline_framework.windows import Window
@@ -29,7 +28,6 @@ T = TypeVar("T")
 # Megabytes, tried in turn: the first is enough for a load of any length, the others are for rows so
 # wide that DuckDB cannot hold one row group of 122,880 of them (docs/performance.md).
 _MEMORY = (100, 400, 1600, 6400)
-_INSTANTS = {"TIMESTAMP", "TIMESTAMP WITH TIME ZONE"}
 # One set for every connection: inside a process DuckDB refuses a second one that differs.
 _SETTINGS: dict[str, Any] = {
     "TimeZone": "UTC",
@@ -111,7 +109,7 @@ class DuckDBTarget:
     def _table(self) -> Table:
         return Table(self.schema, self.table, self.time_field, self.scope)
 
-    def _patiently(self, work: Callable[["DuckDBWords"], T], *, read_only: bool) -> T:
+    def _patiently(self, work: Callable[[DuckDBWords], T], *, read_only: bool) -> T:
         # Opened late and closed at once, as an open file keeps every other process out.
         waiting = Retrying(
             retry=retry_if_exception_type(_Busy),
@@ -122,92 +120,13 @@ class DuckDBTarget:
         answer: T = waiting(self._opened, work, read_only=read_only)
         return answer
 
-    def _opened(self, work: Callable[["DuckDBWords"], T], *, read_only: bool) -> T:
+    def _opened(self, work: Callable[[DuckDBWords], T], *, read_only: bool) -> T:
         import duckdb
 
         with _plainly(f"{self.path} (table {self._table})"):
             Path(self.path).parent.mkdir(parents=True, exist_ok=True)
             with duckdb.connect(self.path, read_only=read_only, config=_SETTINGS) as connection:
                 return _with_room(connection, lambda: work(DuckDBWords(connection)))
-
-
-@dataclass(frozen=True, slots=True)
-class DuckDBWords:
-    """The recipe's dialect on an open connection."""
-
-    connection: "DuckDBPyConnection"
-
-    @contextmanager
-    def transaction(self) -> Iterator[None]:
-        import duckdb
-
-        self.rows("BEGIN")
-        try:
-            yield
-            self.rows("COMMIT")
-        except BaseException:
-            with suppress(duckdb.Error):
-                self.rows("ROLLBACK")
-            raise
-
-    def rows(self, statement: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
-        return self.connection.execute(statement, list(values)).fetchall()
-
-    def changed(self, statement: str, values: Sequence[object] = ()) -> int:
-        # DuckDB answers a change with one row: how many.
-        return int(self.rows(statement, values)[0][0])
-
-    def queue(self, table: Table) -> None:
-        pass  # one process at a time has the file
-
-    def quoted(self, name: str) -> str:
-        return '"' + name.replace('"', '""') + '"'
-
-    def same_name(self, one: str, other: str) -> bool:
-        return one.lower() == other.lower()
-
-    def ledger_types(self) -> Mapping[LedgerType, str]:
-        return {"text": "VARCHAR", "integer": "BIGINT", "instant": "TIMESTAMPTZ"}
-
-    def moment(self, instant: datetime, column_type: str) -> str | None:
-        if column_type not in _INSTANTS:
-            return None
-        zone = "+00" if column_type.endswith("ZONE") else ""
-        return f"{column_type} '{instant.astimezone(UTC):%Y-%m-%d %H:%M:%S.%f}{zone}'"
-
-    def microseconds(self, column: str) -> str:
-        return f"epoch_us({column})"
-
-    def columns(self, table: Table) -> dict[str, str]:
-        wanted = (
-            "SELECT column_name, data_type FROM duckdb_columns() WHERE database_name = current_database() "
-            "AND lower(schema_name) = lower(?) AND lower(table_name) = lower(?) ORDER BY column_index"
-        )
-        return dict(self.rows(wanted, [table.schema, table.name]))
-
-    def staged_columns(self, staged: Staged) -> dict[str, str]:
-        # A column of nothing but NULL has no type yet, and waits for one.
-        described = self.rows(f"DESCRIBE FROM {_relation(staged)}")
-        return {name: kind for name, kind, *_ in described if '"NULL"' not in kind}
-
-    def make(self, table: Table, columns: Mapping[str, str]) -> None:
-        self.rows(definition(self, table, columns))
-
-    def widens(self, staged_type: str, column_type: str) -> bool:
-        if staged_type == column_type or {staged_type, column_type} <= _INSTANTS:
-            return True
-        one, other = number(staged_type), number(column_type)
-        return one is not None and other is not None and fits(one, other)
-
-    def insert(self, table: Table, pairs: Sequence[Pair], staged: Staged) -> int:
-        return self.changed(insertion(self, table, pairs, _relation(staged)))
-
-
-def _relation(staged: Staged) -> str:
-    # `[` opens a pattern in a path, and the folders' `name=value` must not become columns.
-    paths = (re.sub(r"([\[*?])", r"[\1]", path).replace("'", "''") for path in staged.paths)
-    listed = ", ".join(f"'{path}'" for path in paths)
-    return f"read_parquet([{listed}], hive_partitioning = false)"
 
 
 def _storable(schema: pa.Schema) -> None:

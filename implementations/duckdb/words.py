@@ -1,0 +1,111 @@
+"""What the recipe that replaces a window has to know of DuckDB."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from implementations.loading.dialect import LedgerType, Pair, Table, definition, insertion
+from implementations.loading.widening import fits, number
+from pipeline_framework.interfaces import Staged
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+INSTANTS = {"TIMESTAMP", "TIMESTAMP WITH TIME ZONE"}
+_STREAM = "pipeline_staged"
+
+
+@dataclass(frozen=True, slots=True)
+class DuckDBWords:
+    """The recipe's dialect on an open connection."""
+
+    connection: "DuckDBPyConnection"
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        import duckdb
+
+        self.rows("BEGIN")
+        try:
+            yield
+            self.rows("COMMIT")
+        except BaseException:
+            with suppress(duckdb.Error):
+                self.rows("ROLLBACK")
+            raise
+
+    def rows(self, statement: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
+        return self.connection.execute(statement, list(values)).fetchall()
+
+    def changed(self, statement: str, values: Sequence[object] = ()) -> int:
+        # DuckDB answers a change with one row: how many.
+        return int(self.rows(statement, values)[0][0])
+
+    def queue(self, table: Table) -> None:
+        pass  # one process at a time has the file
+
+    def quoted(self, name: str) -> str:
+        return '"' + name.replace('"', '""') + '"'
+
+    def same_name(self, one: str, other: str) -> bool:
+        return one.lower() == other.lower()
+
+    def ledger_types(self) -> Mapping[LedgerType, str]:
+        return {"text": "VARCHAR", "integer": "BIGINT", "instant": "TIMESTAMPTZ"}
+
+    def moment(self, instant: datetime, column_type: str) -> str | None:
+        if column_type not in INSTANTS:
+            return None
+        zone = "+00" if column_type.endswith("ZONE") else ""
+        return f"{column_type} '{instant.astimezone(UTC):%Y-%m-%d %H:%M:%S.%f}{zone}'"
+
+    def microseconds(self, column: str) -> str:
+        return f"epoch_us({column})"
+
+    def columns(self, table: Table) -> dict[str, str]:
+        wanted = (
+            "SELECT column_name, data_type FROM duckdb_columns() WHERE database_name = current_database() "
+            "AND lower(schema_name) = lower(?) AND lower(table_name) = lower(?) ORDER BY column_index"
+        )
+        return dict(self.rows(wanted, [table.schema, table.name]))
+
+    def staged_columns(self, staged: Staged) -> dict[str, str]:
+        # A column of nothing but NULL has no type yet, and waits for one.
+        with self._relation(staged) as relation:
+            described = self.rows(f"DESCRIBE FROM {relation}")
+        return {name: kind for name, kind, *_ in described if '"NULL"' not in kind}
+
+    def make(self, table: Table, columns: Mapping[str, str]) -> None:
+        self.rows(definition(self, table, columns))
+
+    def widens(self, staged_type: str, column_type: str) -> bool:
+        if staged_type == column_type or {staged_type, column_type} <= INSTANTS:
+            return True
+        one, other = number(staged_type), number(column_type)
+        return one is not None and other is not None and fits(one, other)
+
+    def insert(self, table: Table, pairs: Sequence[Pair], staged: Staged) -> int:
+        with self._relation(staged) as relation:
+            return self.changed(insertion(self, table, pairs, relation))
+
+    @contextmanager
+    def _relation(self, staged: Staged) -> Iterator[str]:
+        """Files of this host, which DuckDB opens itself; what lies elsewhere streams through Arrow."""
+        if not any("://" in path for path in staged.paths):
+            yield _files(staged.paths)
+            return
+        self.connection.register(_STREAM, staged.batches())
+        try:
+            yield _STREAM
+        finally:
+            self.connection.unregister(_STREAM)
+
+
+def _files(paths: Sequence[str]) -> str:
+    # `[` opens a pattern in a path, and the folders' `name=value` must not become columns.
+    escaped = (re.sub(r"([\[*?])", r"[\1]", path).replace("'", "''") for path in paths)
+    listed = ", ".join(f"'{path}'" for path in escaped)
+    return f"read_parquet([{listed}], hive_partitioning = false)"
