@@ -7,6 +7,7 @@ from datetime import datetime
 from pipeline_framework import registry
 from pipeline_framework.control_table import Record, claims
 from pipeline_framework.control_table.gates import gates
+from pipeline_framework.control_table.states import Status
 from pipeline_framework.errors import FutureData, LockConflict, Misuse, NothingPending
 from pipeline_framework.generation import Choice, ready_until
 from pipeline_framework.pipeline import Pipeline
@@ -99,7 +100,8 @@ def chosen(pipeline: Pipeline, now: datetime, start: datetime) -> Record:
     until = ready_until(pipeline, now)
     if row is None or row.window_end_time > until:
         raise FutureData(not_due(pipeline, start, until))
-    if pipeline.config.ready and not registry.ready(pipeline.config, row.columns()):
+    waits = row.pipeline_status is Status.PENDING
+    if waits and pipeline.config.ready and not registry.ready(pipeline.config, row.columns()):
         raise NothingPending(not_yet(pipeline, [row.window]).removeprefix(" "))
     record = taken_out_of_turn(pipeline, row)
     if record is None:
@@ -160,8 +162,10 @@ def why_none(pipeline: Pipeline, until: datetime) -> str:
 
 def out_of_order(pipeline: Pipeline) -> str:
     """With `order: strict`, the window that all later ones wait for."""
+    if pipeline.config.order == "any":
+        return ""
     first = claims.first_in_order(pipeline.database, pipeline.key)
-    if pipeline.config.order == "any" or first is None:
+    if first is None:
         return ""
     return f"order: strict waits for window {first.window} (id {first.id}), which is {first.pipeline_status}"
 

@@ -27,9 +27,11 @@ class Finding:
 
 
 def check(config: FinalConfig) -> Iterator[Finding]:
-    """Configuration, control table, clock, then each part of the transfer."""
+    """Configuration and its functions, control table, clock, then each part of the transfer."""
     yield Finding("configuration", f"{config.file} is valid")
     yield finding("keys", lambda: keys(config))
+    if config.ready:
+        yield finding("ready", lambda: hook(config, str(config.ready)))
     yield finding("control table", lambda: control_table(config))
     yield finding("clock", lambda: clock(config))
     yield from parts(config)
@@ -50,6 +52,12 @@ def keys(config: FinalConfig) -> str:
     values |= {name: getattr(config, name) for name in names} | {"time_interval": config.granularity}
     made = [registry.key(config, f"function_{letter}", values) for letter in "xyz"]
     return ", ".join(key for key in made if key) or "none are asked for"
+
+
+def hook(config: FinalConfig, name: str) -> str:
+    """Whether the function of `ready:` is there; it is not asked, for there is no window to ask for."""
+    registry.function(name, config, ("ready",))
+    return f"{name} is there"
 
 
 def control_table(config: FinalConfig) -> str:

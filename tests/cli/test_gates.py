@@ -269,6 +269,17 @@ def test_error_of_the_question_names_the_function(flights: Flights) -> None:
     assert set(statuses(flights)) == {"PENDING"}
 
 
+def test_check_finds_the_function(flights: Flights) -> None:
+    """Before a run does; it is looked for, not asked."""
+    with_module(flights, "ready: hours:is_ready")
+    found = flights("check")
+    assert (found.code, "ready: hours:is_ready is there" in found.out) == (0, True)
+    assert not (flights.folder / "asked").exists()
+    flights.change("hours:is_ready", "hours:is_raedy")
+    lacking = flights("check")
+    assert (lacking.code, "Did you mean 'is_ready'?" in lacking.out + lacking.err) == (1, True)
+
+
 def test_plan_does_not_ask(flights: Flights) -> None:
     """It lists what the table knows."""
     with_module(flights, "ready: hours:is_ready")

@@ -191,6 +191,17 @@ def test_own_window_is_taken_up_without_a_question(pipeline_file: Path) -> None:
         assert hours(seen) == [0]
 
 
+def test_finished_window_is_told_as_such_whatever_the_hook_says(pipeline_file: Path) -> None:
+    """Nobody is asked for a window that is done, held or in quarantine."""
+    with asking(pipeline_file) as (pipeline, answers, seen):
+        held = store_and_validate(other_run(pipeline), NOW)
+        answers[0] = False
+        seen.clear()
+        with pytest.raises(LockConflict, match="is held by other"):
+            store_and_validate(pipeline, NOW, Choice(held.window.start))
+        assert seen == []
+
+
 def wants_proof(pipeline: Pipeline) -> None:
     """An outage whose wait is over; the first window met it."""
     lock = store_and_validate(other_run(pipeline), NOW)
