@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.cli.conftest import PIPELINE, WINDOWS, Flights
+from tests.services.roles import user_in
 
 pytestmark = pytest.mark.services
 
@@ -25,6 +26,19 @@ def test_a_schema_that_is_missing_names_the_command(served: Flights) -> None:
     assert "0001" in served("migrate", "--status").out
     assert served("migrate").code == 0
     assert "up to date" in served("migrate").out
+
+
+def test_check_names_the_rights_that_are_missing(flights: Flights, fresh_postgres: Callable[[], str]) -> None:
+    """A user who may only read is told so before a run."""
+    url = fresh_postgres()
+    flights.change("sqlite:///control.db", url)
+    flights("migrate")
+    with user_in("pipeline_reader", url) as as_reader:
+        flights.change(url, as_reader)
+        answer = flights("check")
+        assert answer.code == 1
+        assert "this user lacks INSERT on pipeline_ranges" in answer.out
+        assert "grant it the role pipeline_runner" in answer.out
 
 
 def test_every_question_is_answered(served: Flights) -> None:
