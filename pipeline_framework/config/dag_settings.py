@@ -1,12 +1,53 @@
 """The keys below `airflow:`: what a pipeline file says of its DAG beyond `cron_schedule` and mails."""
 
+import re
+from datetime import date
 from typing import Annotated, Any
+from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo
 
-from pipeline_framework.config import rules
+from pipeline_framework.config import rules, times
+from pipeline_framework.windows import Granularity
 
-Duration = Annotated[str, AfterValidator(rules.duration)]
+
+def duration(text: str) -> str:
+    """A length of time above nothing, in s, m, h, d (24 hours) or w."""
+    try:
+        return str(Granularity.parse(text))
+    except ValueError:
+        raise ValueError(f"'{text}' is no length of time. Write 90s, 30m, 2h, 1d.") from None
+
+
+def schedule_text(text: str | None) -> str | None:
+    """A cron schedule, a length of time, or `never`."""
+    if text is None or text == "never" or re.fullmatch(r"\s*\d+\s*[a-z]\s*", text):
+        return text if text in (None, "never") else duration(text)
+    return rules.cron(text)
+
+
+def time_text(value: object) -> object:
+    """A date or time, kept as it was written: its timezone is known elsewhere."""
+    if value is None:
+        return None
+    times.instant(value, ZoneInfo("UTC"))
+    return value.isoformat() if isinstance(value, date) else value
+
+
+def fitting(value: Any, info: ValidationInfo) -> Any:
+    """One schedule under two names, and settings of no task that the DAG's shape lacks."""
+    if value.schedule and info.data.get("cron_schedule"):
+        raise ValueError("Its `schedule` stands beside `cron_schedule`. Remove one of them.")
+    single = info.data.get("dag_shape") == "single"
+    said = value.tasks.model_dump(exclude_defaults=True)
+    lacking = sorted(name for name in said if (name == "run_windows") != single)
+    if lacking:
+        there = "has one task, run_windows" if single else "has no task run_windows"
+        raise ValueError(f"Its `tasks` name {', '.join(lacking)}, and this dag_shape {there}. Remove them.")
+    return value
+
+
+Duration = Annotated[str, AfterValidator(duration)]
 Texts = Annotated[tuple[Annotated[str, Field(min_length=1)], ...], BeforeValidator(rules.listed)]
 Many = Annotated[int, BeforeValidator(rules.no_boolean), Field(ge=1)]
 
@@ -51,13 +92,13 @@ class Tasks(Strict):
 class Airflow(Strict):
     """Arguments of the DAG and of its tasks."""
 
-    schedule: Annotated[str | None, AfterValidator(rules.schedule)] = Field(
+    schedule: Annotated[str | None, AfterValidator(schedule_text)] = Field(
         None,
         description="When a run starts: five fields of cron in the pipeline's timezone, a length of time "
         "such as `45m`, or `never` for runs by hand alone. It may stand in the place of cron_schedule.",
         examples=["15 */2 * * *"],
     )
-    start_date: Annotated[str | None, BeforeValidator(rules.time_text)] = Field(
+    start_date: Annotated[str | None, BeforeValidator(time_text)] = Field(
         None,
         description="No run is scheduled before; read like `start`, which it is by default. Windows begin at "
         "`start` whatever stands here.",

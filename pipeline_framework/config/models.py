@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, WithJsonSchema
 
 from pipeline_framework.config import rules
-from pipeline_framework.config.dag_settings import Airflow, Strict
+from pipeline_framework.config.dag_settings import Airflow, Strict, fitting
 
 Name = Annotated[str, AfterValidator(rules.name)]
 OptionalName = Annotated[str, AfterValidator(lambda text: text and rules.name(text))]
@@ -241,6 +241,6 @@ class Keys(Strict):
         description="`phases`: seven tasks, each with its own log and tries. `single`: one task does all of "
         "it, for windows of minutes and for stages that only one host can see; a tenth of Airflow's cost.",
     )
-    airflow: Annotated[Airflow, AfterValidator(rules.one_schedule)] = Field(
+    airflow: Annotated[Airflow, AfterValidator(fitting)] = Field(
         Airflow(), description="Settings of the DAG and of its tasks."
     )

@@ -203,33 +203,3 @@ def cron(text: str | None) -> str | None:
     if len(fields) != 5 or not all(map(_CRON_FIELD.fullmatch, fields)):
         raise ValueError(f"'{text}' is no cron schedule. Write five fields (`15 */2 * * *`) or @hourly.")
     return text
-
-
-def duration(text: str) -> str:
-    """A length of time above nothing, in s, m, h, d (24 hours) or w."""
-    try:
-        return str(Granularity.parse(text))
-    except ValueError:
-        raise ValueError(f"'{text}' is no length of time. Write 90s, 30m, 2h, 1d.") from None
-
-
-def schedule(text: str | None) -> str | None:
-    """A cron schedule, a length of time, or `never`."""
-    if text is None or text == "never" or re.fullmatch(r"\s*\d+\s*[a-z]\s*", text):
-        return text if text in (None, "never") else duration(text)
-    return cron(text)
-
-
-def time_text(value: object) -> object:
-    """A date or time, kept as it was written: its timezone is known elsewhere."""
-    if value is None:
-        return None
-    times.instant(value, ZoneInfo("UTC"))
-    return value.isoformat() if isinstance(value, date) else value
-
-
-def one_schedule(value: Any, info: ValidationInfo) -> Any:
-    """`airflow.schedule` and `cron_schedule` are two names of one thing."""
-    if value.schedule and info.data.get("cron_schedule"):
-        raise ValueError("Its `schedule` stands beside `cron_schedule`. Remove one of them.")
-    return value

@@ -82,6 +82,22 @@ def test_there_is_one_schedule(tmp_path: Path) -> None:
         loaded(tmp_path, "{schedule: 45m}", "cron_schedule: '@hourly'")
 
 
+@pytest.mark.parametrize(
+    ("task", "shape", "told"),
+    [
+        ("audit", "single", "Its `tasks` name audit, and this dag_shape has one task, run_windows. Remove"),
+        ("run_windows", "phases", "Its `tasks` name run_windows, and this dag_shape has no task run_windows"),
+    ],
+)
+def test_settings_of_a_task_that_is_not_there_are_refused(
+    task: str, shape: str, told: str, tmp_path: Path
+) -> None:
+    """They would be ignored in silence otherwise."""
+    with pytest.raises(Misuse) as error:
+        loaded(tmp_path, f"{{tasks: {{{task}: {{pool: few}}}}}}", f"dag_shape: {shape}")
+    assert f"pipeline.yml:7: airflow: {told}" in str(error.value)
+
+
 def test_settings_are_shown_without_secrets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Also where they are Airflow's own arguments; the rest can be written as JSON."""
     monkeypatch.setenv("POD_TOKEN", "tok-1234567")
