@@ -14,8 +14,7 @@ from typing import Any, Literal, overload
 
 from pydantic import TypeAdapter, ValidationError
 
-from pipeline_framework.config import FinalConfig, beside, secrets, translation
-from pipeline_framework.config.connections import FLEETING
+from pipeline_framework.config import FinalConfig, beside, connections, secrets, translation
 from pipeline_framework.config.mistakes import Key, suggestion, unknown_key
 from pipeline_framework.config.rules import FUNCTION
 from pipeline_framework.errors import Misuse, PipelineError, Unavailable
@@ -38,21 +37,36 @@ def build(kind: Literal["transform"], settings: Mapping[str, Any], config: Final
 def build(kind: Kind, settings: Mapping[str, Any], config: FinalConfig) -> Any:
     """The connector that `settings` describe: `type`, and the fields of its dataclass.
 
-    Relative paths are resolved by the fields' types (`InputPath`, `StatePath`). Raises `Misuse` for an
+    Relative paths are resolved by the fields' types (`InputPath`, `StatePath`); where there is a field
+    `url`, `conn_id` may stand in its place. Raises `Misuse` for an
     unknown type or key, a wrong value, or a client library that is not installed.
     """
     key: Key = (kind,) if kind != "transform" else ("transforms", config.transforms.index(dict(settings)))
     found = connector(kind, str(settings.get("type", "")), config, key)
     names = [each.name for each in fields(found) if each.init]
     values = {name: value for name, value in settings.items() if name != "type"}
+    values = _connected(values, names, config, key)
     unknown = [unknown_key((*key, name), names) for name in values if name not in names]
     if unknown:
         raise config.all_misuse(unknown)
     return _filled_in(found, secrets.revealed(values), config, key)
 
 
+def _connected(values: dict[str, Any], names: list[str], config: FinalConfig, key: Key) -> dict[str, Any]:
+    """The values with the address that the connection has at this moment, as its password may change."""
+    if "conn_id" not in values or "url" not in names:
+        return values
+    at, rest = (*key, "conn_id"), {name: value for name, value in values.items() if name != "conn_id"}
+    if "url" in rest:
+        raise config.misuse(at, "Stands beside `url`. Remove one of them.")
+    try:
+        return {**rest, "url": connections.address(str(values["conn_id"])).url}
+    except ValueError as unknown:
+        raise config.misuse(at, str(unknown)) from None
+
+
 def _filled_in(found: type, values: Mapping[str, Any], config: FinalConfig, key: Key) -> Any:
-    folders = {"inputs": config.folder, "state": config.state_folder or ValueError(FLEETING)}
+    folders = {"inputs": config.folder, "state": config.state_folder or ValueError(connections.FLEETING)}
     try:
         return TypeAdapter(found).validate_python(values, context=folders)
     except ValidationError as error:

@@ -34,7 +34,7 @@ class Busy(Unavailable):
 _FAULTS = (
     Fault(r"^(55P03|57014)", Busy, "is locked by another session: wait for it, or end it."),
     Fault(
-        "^(40001|40P01)|^(42P07|42701|23505) .*(pg_(type|class|attribute)_|already exists)",
+        "^(40001|40P01|42P07|42701)|^23505 .*pg_(type|class|attribute)_",
         Busy,
         "was changed by another session at this moment: try again.",
     ),
@@ -67,6 +67,8 @@ class Address:
     def named(self, application: str) -> str:
         """The address for libpq, under which pg_stat_activity shows the session by that name."""
         parts = urlsplit(self.url.get_secret_value())
+        if not re.match(r"postgres(ql)?(\+|$)", parts.scheme):
+            raise Misuse(f"{self.shown}: `url` must begin with postgresql://, not with {parts.scheme}://.")
         options = {**_LIBPQ, **dict(parse_qsl(parts.query)), "application_name": application}
         return parts._replace(scheme="postgresql", query=urlencode(options, quote_via=quote)).geturl()
 

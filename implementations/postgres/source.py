@@ -89,9 +89,9 @@ class PostgresSource:
                 yield pa.RecordBatch.from_arrays(list(map(self._sent, batch.columns, schema)), schema=schema)
 
     def _count(self, words: PostgresWords, window: Window) -> int:
+        inside = self._inside(words, window, self._kinds(words))
         if self.null_time == "refuse":
             self._timeless(words)
-        inside = self._inside(words, window, self._kinds(words))
         return int(words.rows(f"SELECT count(*) FROM {self._from(words)} AND {inside}")[0][0])  # noqa: S608
 
     def _timeless(self, words: PostgresWords) -> int:

@@ -1,4 +1,4 @@
-"""Where the control database is: `url`, or `conn_id` looked up in the environment and by other resolvers.
+"""Where a database is: `url`, or `conn_id` looked up in the environment and by other resolvers.
 
 `conn_id: flights_db` is looked for in PIPELINE_CONN_FLIGHTS_DB, then AIRFLOW_CONN_FLIGHTS_DB (an address
 or JSON, as in https://airflow.apache.org/docs/apache-airflow/stable/howto/connection.html), then by every
@@ -27,7 +27,7 @@ _resolvers: dict[str, Resolver] = {}
 
 
 class Found(NamedTuple):
-    """An address for the control database, and who gave it (for `pipeline check`)."""
+    """An address, and who gave it (for `pipeline check`)."""
 
     url: SecretStr
     by: str
@@ -39,10 +39,16 @@ def register(name: str, resolver: Resolver) -> None:
 
 
 def found(conn_id: str) -> Found:
+    """The control database that `conn_id` names; `ValueError` as of `address`, and for another system."""
+    url, by = address(conn_id)
+    return Found(SecretStr(database_url(url.get_secret_value())), by)
+
+
+def address(conn_id: str) -> Found:
     """The first answer for `conn_id`; `ValueError` says what to export when nobody knows it."""
     for by, text in _answers(conn_id):
         if text:
-            return Found(SecretStr(database_url(text)), by)
+            return Found(SecretStr(_url(text)), by)
     ours = f"PIPELINE_CONN_{_identifier(conn_id)}"
     raise ValueError(
         f"No connection '{conn_id}' is known. Export {ours}=postgresql://user:password@host/database."
@@ -62,7 +68,7 @@ def _identifier(conn_id: str) -> str:
 
 def database_url(text: str) -> str:
     """`sqlite:///...` or `postgresql://...` from an address or Airflow connection; never in an error."""
-    url = _from_json(text) if text.lstrip().startswith("{") else _from_address(text.strip())
+    url = _url(text)
     scheme = url.partition("://")[0] if "://" in url else ""
     if scheme not in ("sqlite", "postgresql", "postgresql+psycopg2"):
         raise ValueError(
@@ -70,6 +76,10 @@ def database_url(text: str) -> str:
             "Write sqlite:///control.db or postgresql://user:password@host/database."
         )
     return url
+
+
+def _url(text: str) -> str:
+    return _from_json(text) if text.lstrip().startswith("{") else _from_address(text.strip())
 
 
 def _from_address(text: str) -> str:
