@@ -101,15 +101,24 @@ EXISTS (SELECT 1 FROM pipelines AS gate
 -- Nobody paused the pipeline, and its circuit does not hold claims back.
 NOT {gate:(gate.paused_at IS NOT NULL OR gate.circuit_until > {now})}
 
--- fragment: waits_no_more
--- A circuit whose time is up wants proof from a window that did not fail before, if there is one.
-(not_before IS NULL OR (not_before <= {now} AND NOT {gate:gate.circuit_until IS NOT NULL}))
-
 -- fragment: in_line
 pipeline_id = :pipeline_id AND mapping_name = :mapping_name AND pipeline_status = 'PENDING' AND range_id IS NULL
 
 -- fragment: within
 window_start_time >= {time:since} AND window_end_time <= {time:watermark}
+
+-- fragment: next_ready
+-- The first in line of those that never failed and of those whose wait is over: each kind has an index of its own, so
+-- that windows which still wait cost nothing. A circuit whose time is up wants proof from one that did not fail before.
+SELECT * FROM (SELECT id, window_start_time FROM pipeline_records
+                WHERE {in_line} AND {within} AND not_before IS NULL AND {gates_open}
+                ORDER BY window_start_time{it}, id{it} LIMIT 1 {skip_locked}) AS fresh
+ UNION ALL
+SELECT * FROM (SELECT id, window_start_time FROM pipeline_records
+                WHERE {in_line} AND {any_order:window_start_time} >= {time:since} AND window_end_time <= {time:watermark}
+                  AND not_before <= {now} AND {gates_open} AND NOT {gate:gate.circuit_until IS NOT NULL}
+                ORDER BY {any_order:window_start_time}{it}, id{it} LIMIT 1 {skip_locked}) AS due
+ ORDER BY window_start_time{it}, id{it} LIMIT 1
 
 -- fragment: first_of
 -- The oldest window of a kind. Each kind but the completed ones has an index of its own.
@@ -159,20 +168,14 @@ RETURNING id;
 -- name: claim_oldest
 -- A run takes the oldest ready window. PENDING → IN_PROGRESS under a new epoch.
 -- Crash: a parked lock; resumed by the same run, or rescued when its lease runs out.
-WITH next AS MATERIALIZED (
-    SELECT id AS next_id FROM pipeline_records
-     WHERE {in_line} AND {within} AND {waits_no_more} AND {gates_open}
-     ORDER BY window_start_time, id LIMIT 1 {skip_locked})
+WITH next AS MATERIALIZED (SELECT id AS next_id FROM ({next_ready}) AS ready)
 UPDATE pipeline_records SET {locked}, {moved} FROM next WHERE id = next_id
 RETURNING {columns};
 
 -- name: claim_newest
 -- The same for the newest ready window.
 -- Crash: as after claim_oldest.
-WITH next AS MATERIALIZED (
-    SELECT id AS next_id FROM pipeline_records
-     WHERE {in_line} AND {within} AND {waits_no_more} AND {gates_open}
-     ORDER BY window_start_time DESC, id DESC LIMIT 1 {skip_locked})
+WITH next AS MATERIALIZED (SELECT id AS next_id FROM ({next_ready: DESC}) AS ready)
 UPDATE pipeline_records SET {locked}, {moved} FROM next WHERE id = next_id
 RETURNING {columns};
 

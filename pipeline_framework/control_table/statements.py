@@ -26,6 +26,7 @@ POSTGRESQL: Mapping[str, str] = {
     "lock_rows": "FOR NO KEY UPDATE",
     "for_update": "FOR UPDATE",
     "for_update_or_skip": "FOR UPDATE SKIP LOCKED",
+    "any_order": "{it}",
     "time": "CAST(:{it} AS timestamptz)",
     "json": "CAST(:{it} AS jsonb)",
     "windows_in": "pipeline_windows_in(:pipeline_id, :mapping_name, ARRAY("
@@ -51,6 +52,7 @@ SQLITE: Mapping[str, str] = {
     "lock_rows": "",
     "for_update": "",
     "for_update_or_skip": "",
+    "any_order": "+{it}",  # not by an index of it: https://www.sqlite.org/optoverview.html#uplus
     "time": ":{it}",
     "json": ":{it}",
     "windows_in": "(SELECT pipeline_records.* FROM ({it}) AS stretches CROSS JOIN pipeline_records"
