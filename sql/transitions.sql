@@ -66,6 +66,9 @@ CASE WHEN SUBSTR(dag_run_id, 1, 24) = '__airflow_temporary_run_' THEN 0 ELSE 1 E
 -- fragment: range_is_ours
 EXISTS (SELECT 1 FROM pipeline_ranges WHERE pipeline_ranges.id = :range_id AND range_epoch = :range_epoch)
 
+-- fragment: untouched
+pipeline_status = 'PENDING' AND lock_epoch = 0 AND retry_attempt = 0 AND range_id IS NULL AND reload_reason IS NULL
+
 -- fragment: used_up
 {it} = 1 AND retry_attempt + 1 >= max_attempts
 
@@ -547,3 +550,11 @@ UPDATE pipeline_records
        actor = :actor, reason = :reason, {moved}
  WHERE id = :id AND pipeline_status = 'IN_PROGRESS' AND lease_expires_at < {now}
 RETURNING {columns};
+
+-- name: regrid
+-- A person gives the end of the timeline that nobody has touched to another grid: this notes who and why, and the rows
+-- are deleted in the same transaction, which has locked them. PENDING → PENDING. Crash: nothing was changed.
+UPDATE pipeline_records SET actor = :actor, reason = :reason, {moved}
+ WHERE pipeline_id = :pipeline_id AND mapping_name = :mapping_name AND {untouched}
+   AND window_start_time > {time:kept_start}
+RETURNING id;

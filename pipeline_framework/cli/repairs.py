@@ -112,6 +112,32 @@ def quarantine(
         report(moved, form, "put in quarantine: only PENDING ones are")
 
 
+def regrid(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="List the windows, drop none.")] = False,
+    reason: ReasonOption = "regridded by hand",
+    config: ConfigOption = None,
+    form: FormatOption = Format.TABLE,
+) -> None:
+    """Drop the windows at the end that no run has touched, so that a changed grid cuts that time anew.
+
+    Windows that were ever claimed stay as they are. Example: pipeline regrid --dry-run
+    """
+    from pipeline_framework.control_table.record import COLUMNS
+    from pipeline_framework.errors import Misuse
+    from pipeline_framework.operations import regrid as operation
+
+    if not reason.strip():
+        raise Misuse("--reason is empty; say why, it is kept in the trace.")
+    with opened(config) as pipeline:
+        if dry_run:
+            rows = operation.would_drop(pipeline)
+            output.print_rows(rows, form, ["id", "target_day", *WINDOW], "would be dropped", COLUMNS)
+            return
+        dropped = operation.regrid(pipeline, actor=person(), reason=reason)
+        grid = pipeline.config.window_grid.text()
+        output.say(f"{output.counted(dropped)} dropped; the next run cuts that time by {grid}")
+
+
 def audit(window: WindowArgument, config: ConfigOption = None, form: FormatOption = Format.TABLE) -> None:
     """Count source and target of a window now and say whether and where rows are missing.
 
@@ -206,7 +232,7 @@ def report(records: "list[Record]", form: Format, what: str) -> None:
 
 def add_to(app: typer.Typer) -> None:
     """Put these commands into the command line."""
-    for command in (reopen, retry, skip, quarantine, audit):
+    for command in (reopen, retry, skip, quarantine, regrid, audit):
         app.command(rich_help_panel="Repair")(command)
     locks.command("list")(locks_list)
     app.add_typer(locks, name="locks", rich_help_panel="Repair")

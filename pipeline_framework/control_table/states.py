@@ -83,6 +83,7 @@ MOVES: dict[str, Move] = {
         Move("quarantine", "person", _PENDING, _FAILED),
         Move("clear_lock", "person", _HELD, _PENDING),
         Move("clear_stale_lock", "person", _HELD, _PENDING),
+        Move("regrid", "person", _PENDING, _PENDING),
     )
 }
 

@@ -75,6 +75,11 @@ class Row:
         return self.status == "IN_PROGRESS"
 
     @property
+    def untouched(self) -> bool:
+        fresh = self.status == "PENDING" and self.epoch == 0 and self.attempts == 0
+        return fresh and self.range_id is None and self.reload is None
+
+    @property
     def at_work(self) -> bool:
         return "IN_PROGRESS" in self.phases.values()
 
@@ -147,6 +152,13 @@ class Model:
             same = other.who and (other.who.run, other.who.slot) == (who.run, who.slot)
             if other is not row and other.held and same:
                 raise Taken
+
+    def regrid(self) -> int:
+        """The rows at the end that nobody has touched are deleted; how many."""
+        before = len(self.rows)
+        while self.rows and self.rows[-1].untouched:
+            self.rows.pop()
+        return before - len(self.rows)
 
     def overlapped(self, first: int, last: int) -> bool:
         return any(not each.over and each.first < last and each.last > first for each in self.ranges)

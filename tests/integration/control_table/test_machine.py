@@ -13,9 +13,11 @@ from pipeline_framework.control_table import (
     Record,
     claims,
     decisions,
+    events,
     new_windows,
     ranges,
     rescue,
+    tail,
 )
 from pipeline_framework.control_table.ranges import Order
 from pipeline_framework.errors import LockConflict, LockLost, Misuse
@@ -93,6 +95,18 @@ class ControlTable(GatedMachine):
         if self.ranges:
             mine, stretch = pick.draw(st.sampled_from([*zip(self.ranges, self.model.ranges, strict=True)]))
             assert ranges.end(self.database, mine) == self.model.end(stretch, "backfill")
+
+    @action(1)
+    def regrid(self) -> None:
+        """What nobody has touched at the end is gone, and leaves its trace."""
+        dropped = {record.id for record in self._rows()}
+        assert tail.drop(self.database, self.key, actor="ann", reason="why") == self.model.regrid()
+        dropped -= {record.id for record in self._rows()}
+        for record_id in dropped:
+            last = events.history(self.database, record_id)[-2:]
+            told = [(event["move_name"], event["reason"]) for event in last]
+            assert [name for name, _ in told] == ["regrid", "delete"]
+            assert told[0] == ("regrid", "why")
 
     @action(2)
     def expire_ranges(self) -> None:
