@@ -1,7 +1,8 @@
 """Peak memory of one window, each step in a fresh process: source to stage, stage to target, both in one.
 
-Largest resident set in MB, interpreter and libraries included; the whole window is one row group of one
-file, the worst case for a reader. Bound: 300 MB, whatever the number of rows.
+From files to DuckDB, then into PostgreSQL and out of it. Largest resident set in MB, interpreter and
+libraries included; the files' window is one row group of one file, the worst case for a reader. Bound:
+300 MB, whatever the number of rows.
 """
 
 import json
@@ -12,6 +13,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from _rows import DAY, day_file, lock_of
+from pydantic import SecretStr
 
 from pipeline_framework.interfaces import Manifest
 
@@ -44,10 +46,51 @@ def both(folder: Path, rows: int) -> None:
     to_target(folder, rows)
 
 
-STEPS = {"source to stage": to_stage, "stage to target": to_target, "both": both}
+def to_postgres(folder: Path, rows: int) -> None:
+    from implementations.object_store.local import LocalStage
+    from implementations.postgres.target import PostgresTarget
+
+    address, digest = json.loads((folder / "marker").read_text())
+    lock = lock_of(1, Manifest(address, digest))
+    target = PostgresTarget(SecretStr((folder / "url").read_text()), f"rows_{rows}", "time")
+    assert target.load(lock, LocalStage(str(folder / "stage")).staged(lock)).rows == rows
+
+
+def from_postgres(folder: Path, rows: int) -> None:
+    from implementations.object_store.local import LocalStage
+    from implementations.postgres.source import PostgresSource
+
+    source = PostgresSource(SecretStr((folder / "url").read_text()), f"rows_{rows}", "time")
+    assert LocalStage(str(folder / "stage")).write(lock_of(2), source.read(DAY)).rows == rows
+
+
+STEPS = {
+    "source to stage": to_stage,
+    "stage to target": to_target,
+    "both": both,
+    "stage to PostgreSQL": to_postgres,
+    "PostgreSQL to stage": from_postgres,
+}
 
 
 def main(sizes: list[int]) -> None:
+    with_files(sizes)
+    with_postgres(sizes)
+
+
+def with_postgres(sizes: list[int]) -> None:
+    from _postgres import served
+
+    with served() as (server, _):
+        for rows in sizes:
+            with TemporaryDirectory() as name:
+                (Path(name) / "url").write_text(server.url)
+                day_file(Path(name), rows, rows)
+                for step in ("source to stage", "stage to PostgreSQL", "PostgreSQL to stage"):
+                    measured(step, name, rows)
+
+
+def with_files(sizes: list[int]) -> None:
     for rows in sizes:
         with TemporaryDirectory() as name:
             day_file(Path(name), rows, rows)
