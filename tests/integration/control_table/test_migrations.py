@@ -13,6 +13,8 @@ from pipeline_framework.control_table.record import COLUMNS
 from pipeline_framework.errors import SchemaOutdated
 from tests.integration.control_table.stories import hour
 from tests.services.control import by_hand, insert
+from tests.services.postgres import execute
+from tests.services.roles import ROLES
 from tests.services.schemas import migrate_beyond, shipped
 
 ALL = [file.stem for file in sorted((statements.folder() / "migrations" / "sqlite").glob("*.sql"))]
@@ -79,6 +81,17 @@ def test_postgresql_is_migrated_only_when_told(fresh_postgres: Callable[[], str]
         assert pending(database) == ALL
         require_current(database, auto_migrate=True)
         require_current(database, auto_migrate=False)
+
+
+@pytest.mark.services
+def test_psycopg_3_migrates_and_hands_out_rights(fresh_postgres: Callable[[], str]) -> None:
+    """A migration of many statements, and sql/roles.sql, through the other driver."""
+    url = fresh_postgres()
+    execute(url, ROLES)
+    with Database(url.replace("postgresql", "postgresql+psycopg", 1)) as database:
+        assert migrate(database) == ALL
+        owners = "SELECT DISTINCT tableowner FROM pg_tables WHERE schemaname = 'public'"
+        assert by_hand(database, owners) == [{"tableowner": "pipeline_owner"}]
 
 
 def test_missing_table_is_an_outdated_schema(fresh_url: str) -> None:
