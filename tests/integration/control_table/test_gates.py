@@ -222,12 +222,23 @@ def test_success_closes_the_circuit(control: Database, key: PipelineKey) -> None
 
 
 def test_closed_circuit_is_not_written(control: Database, key: PipelineKey) -> None:
-    """A success in good times costs the pipeline's row no new version."""
+    """A success in good times costs the pipeline's row no new version, however late it comes."""
     add_hours(control, key, 1)
     text = "SELECT updated_at FROM pipelines WHERE pipeline_id = :id"
     before = by_hand(control, text, id=key.pipeline_id)
     assert not gates.close_circuit(control, key)
+    assert control.run("close_circuit", **key.parameters) == []
     assert by_hand(control, text, id=key.pipeline_id) == before
+
+
+def test_success_in_good_times_waits_for_no_writer(
+    control: Database, control_url: str, key: PipelineKey
+) -> None:
+    """SQLite has one writer: who finds the circuit closed does not queue for its turn."""
+    add_hours(control, key, 1)
+    with Database(control_url, patience=0) as other, control.transaction() as transaction:
+        transaction.run("lock_pipeline", **key.parameters)
+        assert not gates.close_circuit(other, key)
 
 
 def test_attempts_count_until_the_circuit_has_opened(control: Database, key: PipelineKey) -> None:
