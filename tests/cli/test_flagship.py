@@ -1,0 +1,130 @@
+"""Elasticsearch → S3 → a warehouse, by the command line, against rows that no pipeline code produced."""
+
+import json
+from collections.abc import Callable
+from datetime import UTC
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psycopg2
+import pytest
+
+from tests.cli.conftest import Flights
+from tests.services import events
+from tests.services.s3 import KEYS
+
+pytestmark = pytest.mark.services
+
+CONFIG = """\
+pipeline_id: events
+granularity: 2h
+start: 2026-03-01
+end: 2026-03-03
+retry_seconds: 10
+source:
+  type: elasticsearch
+  url: {elasticsearch}
+  index: {index}
+  time_field: at
+  columns: {{tags: list<string>}}
+  page_rows: 100
+stage:
+  type: s3
+  url: s3://{bucket}/stage
+  endpoint: {s3}
+  region: us-east-1
+  access_key_id: {access_key_id}
+  secret_access_key: {secret_access_key}
+target: {target}
+"""
+WINDOWS = 24
+
+
+@pytest.fixture
+def index(elasticsearch_server: str, fresh_index: Callable[[], str], request: pytest.FixtureRequest) -> str:
+    """An index that holds every event, of as many shards as the test asks for."""
+    name, shards = fresh_index(), request.param
+    body = {"settings": {"number_of_shards": shards, "number_of_replicas": 0}}
+    mapping = {"mappings": {"properties": events.MAPPING}}
+    httpx.put(f"{elasticsearch_server}/{name}", json=body | mapping).raise_for_status()
+    lines = [json.dumps({"create": {}}) + "\n" + json.dumps(events.document(row)) for row in events.events()]
+    sent = httpx.post(
+        f"{elasticsearch_server}/{name}/_bulk?refresh=true",
+        content="".join(f"{line}\n" for line in lines).encode(),
+        headers={"Content-Type": "application/x-ndjson"},
+        timeout=60,
+    )
+    assert not sent.json()["errors"]
+    return name
+
+
+@pytest.fixture
+def moved(
+    tmp_path: Path, elasticsearch_server: str, s3_server: str, index: str, fresh_bucket: Callable[[], str]
+) -> Callable[[str], Flights]:
+    """Makes the pipeline with a target, and runs all of its windows."""
+
+    def run(target: str) -> Flights:
+        servers = {"elasticsearch": elasticsearch_server, "s3": s3_server}
+        names = {"index": index, "bucket": fresh_bucket(), "target": target}
+        (tmp_path / "pipeline.yml").write_text(CONFIG.format(**servers, **names, **KEYS))
+        pipeline = Flights(tmp_path)
+        answer = pipeline("run", "--until-caught-up", "--format", "json")
+        assert answer.code == 0, answer.err
+        assert [outcome["audit_result"] for outcome in answer.json] == ["loaded"] * WINDOWS
+        return pipeline
+
+    return run
+
+
+def rows_of(names: list[str], rows: list[tuple[Any, ...]]) -> list[dict[str, Any]]:
+    """What a cursor answered, by name."""
+    return [dict(zip(names, row, strict=True)) for row in rows]
+
+
+def told(rows: list[dict[str, Any]]) -> str:
+    """Rows in the order of their events, columns and fields in one order, times in UTC."""
+    return "\n".join(repr(plain(row)) for row in sorted(rows, key=lambda row: int(row["number"])))
+
+
+@pytest.mark.parametrize("index", [1, 8], indirect=True)
+def test_duckdb_holds_every_event_as_it_was_made(moved: Callable[[str], Flights]) -> None:
+    """Row by row and value by value, over one shard and over eight."""
+    import duckdb
+
+    folder = moved("{type: duckdb, path: warehouse.duckdb, table: events, time_field: at}").folder
+    with duckdb.connect(str(folder / "warehouse.duckdb")) as connection:
+        cursor = connection.execute("SELECT * FROM events")
+        found = rows_of([column[0] for column in cursor.description or ()], cursor.fetchall())
+    assert told(found) == told(events.events())
+
+
+@pytest.mark.parametrize("index", [3], indirect=True)
+def test_postgresql_holds_every_event_as_it_was_made(
+    moved: Callable[[str], Flights], fresh_postgres: Callable[[], str]
+) -> None:
+    """Nested values as jsonb; everything else in columns of its type."""
+    url = fresh_postgres()
+    moved(f'{{type: postgres, url: "{url}", table: events, time_field: at}}')
+    with psycopg2.connect(url) as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT * FROM events")
+        found = rows_of([column.name for column in cursor.description or ()], cursor.fetchall())
+    connection.close()
+    assert told(found) == told(events.events())
+
+
+@pytest.mark.parametrize("index", [2], indirect=True)
+def test_check_tells_of_every_part_and_no_secret(moved: Callable[[str], Flights]) -> None:
+    """What would work, in a line each."""
+    answer = moved("{type: duckdb, path: warehouse.duckdb, table: events, time_field: at}")("check")
+    assert answer.code == 0, answer.out
+    assert "1872 documents of 9 fields" in answer.out
+    assert "can write and remove" in answer.out
+    assert KEYS["secret_access_key"] not in answer.out + answer.err
+
+
+def plain(row: dict[str, Any]) -> list[Any]:
+    """One row of them."""
+    columns = sorted({**row, "at": row["at"].astimezone(UTC)}.items())
+    return [(name, sorted(value.items()) if isinstance(value, dict) else value) for name, value in columns]
