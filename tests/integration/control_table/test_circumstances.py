@@ -41,7 +41,7 @@ def run_again(chosen: str, *files: str, **environment: str) -> None:
         capture_output=True,
         text=True,
         check=False,
-        timeout=400,
+        timeout=1500,
     )
     assert told.returncode == 0, told.stdout[-4000:] + told.stderr[-1000:]
     passed = re.search(r"(\d+) passed", told.stdout)
