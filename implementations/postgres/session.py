@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
+from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlencode, urlsplit
 
 from pydantic import SecretStr
 
@@ -61,22 +61,28 @@ class Address:
 
     @property
     def shown(self) -> str:
-        parts = urlsplit(self.url.get_secret_value())
-        return f"{parts.hostname or 'local'}:{parts.port or 5432}{parts.path}"
+        return f"{self._parts.netloc.rpartition('@')[2] or 'localhost'}{self._parts.path}"
 
     def named(self, application: str) -> str:
         """The address for libpq, under which pg_stat_activity shows the session by that name."""
-        parts = urlsplit(self.url.get_secret_value())
+        parts = self._parts
         if not re.match(r"postgres(ql)?(\+|$)", parts.scheme):
             raise Misuse(f"{self.shown}: `url` must begin with postgresql://, not with {parts.scheme}://.")
         options = {**_LIBPQ, **dict(parse_qsl(parts.query)), "application_name": application}
         return parts._replace(scheme="postgresql", query=urlencode(options, quote_via=quote)).geturl()
 
     def without_secrets(self, text: str) -> str:
-        password = urlsplit(self.url.get_secret_value()).password or ""
+        password = self._parts.password or ""
         for secret in filter(None, {password, unquote(password)}):
             text = text.replace(secret, "**********")
         return text
+
+    @property
+    def _parts(self) -> SplitResult:
+        try:
+            return urlsplit(self.url.get_secret_value())
+        except ValueError as unreadable:
+            raise Misuse(f"`url` cannot be read ({unreadable}): correct it, or the connection.") from None
 
 
 @dataclass(frozen=True, slots=True)

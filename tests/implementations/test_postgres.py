@@ -196,6 +196,8 @@ def elsewhere(url: str, **parts: str) -> SecretStr:
         ({"password": "s3cr%20et"}, Misuse, "refuses the login"),
         ({"database": "nowhere"}, Misuse, "does not exist"),
         ({"server": "127.0.0.1:1"}, Unavailable, "127.0.0.1:1"),
+        ({"server": "127.0.0.1:9z"}, Misuse, "cannot be read"),
+        ({"server": "[::1"}, Misuse, "cannot be read"),
         ({"server": "no-such-host.invalid"}, Unavailable, "no-such-host"),
     ],
 )

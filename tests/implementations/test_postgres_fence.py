@@ -11,6 +11,7 @@ from dataclasses import replace
 from multiprocessing.synchronize import Event as ProcessEvent
 from pathlib import Path
 from threading import Event
+from typing import Any
 from unittest.mock import patch
 
 import psycopg2
@@ -18,7 +19,8 @@ import pyarrow as pa
 import pytest
 from pydantic import SecretStr
 
-from implementations.postgres.session import application_name
+import implementations.postgres.target as postgres_target
+from implementations.postgres.session import application_name, end_overtaken
 from implementations.postgres.target import PostgresTarget
 from implementations.postgres.words import PostgresWords
 from pipeline_framework.errors import Fenced, Misuse, Unavailable
@@ -101,10 +103,18 @@ def test_an_owner_that_was_overtaken_in_mid_load_is_ended(target: PostgresTarget
 def test_an_owner_is_never_ended_by_one_that_is_not_newer(
     target: PostgresTarget, put: Put, late: Lock
 ) -> None:
-    """An older epoch, and the same epoch of somebody else, wait for it and are fenced."""
+    """An older epoch, and the same epoch of somebody else, look for one to end, wait and are fenced."""
+    looked = Event()
+
+    def looking(*arguments: Any) -> int:
+        ended = end_overtaken(*arguments)
+        looked.set()
+        return ended
+
     with in_mid_load(target, lock_for(epoch=5), put()) as (present, on), ThreadPoolExecutor(1) as pool:
-        second = pool.submit(target.load, late, put(10))
-        wait_for_blocked(target)
+        with patch.object(postgres_target, "end_overtaken", looking):
+            second = pool.submit(target.load, late, put(10))
+            assert looked.wait(30)
         on.set()
         assert present.result(30).rows == 60
         with pytest.raises(Fenced):
