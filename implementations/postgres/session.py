@@ -72,7 +72,7 @@ class Address:
         return parts._replace(scheme="postgresql", query=urlencode(options, quote_via=quote)).geturl()
 
     def without_secrets(self, text: str) -> str:
-        password = self._parts.password or ""
+        password = self._parts.password or dict(parse_qsl(self._parts.query)).get("password", "")
         for secret in filter(None, {password, unquote(password)}):
             text = text.replace(secret, "**********")
         return text
