@@ -14,6 +14,7 @@ from pipeline_framework.control_table.states import Phase, Result
 from pipeline_framework.errors import LockConflict, LockLost
 from pipeline_framework.windows import Window
 from tests.integration.control_table import workers
+from tests.integration.control_table.proxy import proxied
 from tests.integration.control_table.stories import LATER, LEASE, add_hours, claim, hour, loaded, read, run
 from tests.services.control import age_leases, age_ranges, by_hand
 
@@ -289,3 +290,30 @@ def test_backfills_that_expire_and_return_never_share_a_window(
     rows = [read(control, record_id) for record_id in _ids(control, key)]
     assert {row.range_id for row in rows} == {None}
     assert {str(row.pipeline_status) for row in rows} <= {"COMPLETED", "PENDING"}
+
+
+@pytest.mark.services
+@pytest.mark.parametrize("register", [ranges.register, ranges.register_again])
+def test_a_registration_whose_reply_was_lost_is_ours(
+    postgres_control_url: str, key: PipelineKey, register: Callable[..., object]
+) -> None:
+    """It was made, so it is looked up by its owner and not refused as another's."""
+    with proxied(postgres_control_url) as (proxy, url), Database(url) as database:
+        add_hours(database, key, 3)
+        proxy.cut_commits = 1
+        register(database, key, order(0, 1))
+        assert proxy.cuts == 1
+        (mine,) = ranges.standing(database, key)
+        assert of_range(database, key, mine) is not None
+
+
+@pytest.mark.services
+def test_an_end_whose_reply_was_lost_is_made_once(postgres_control_url: str, key: PipelineKey) -> None:
+    """The windows are for ordinary runs, and nobody hears of an error."""
+    with proxied(postgres_control_url) as (proxy, url), Database(url) as database:
+        add_hours(database, key, 3)
+        mine = ranges.register(database, key, order(0, 1))
+        proxy.cut_commits = 1
+        ranges.end(database, mine)
+        assert proxy.cuts == 1
+        assert ordinary(database, key) == [hour(0), hour(1), hour(2)]
