@@ -95,6 +95,22 @@ def settle(database: Database) -> None:
             connection.execute(text("CHECKPOINT"))
 
 
+COVERED = """
+INSERT INTO pipeline_coverage (pipeline_id, target_day, sealed_from, sealed_to, windows, target_rows,
+    loaded, empty, already_present, skipped)
+SELECT :pipeline_id, {day}, {start}, {end}, 1440, 1440000, 1440, 0, 0, 0 FROM {series}"""
+
+
 def seal_all(database: Database, pipeline_id: str) -> int:
-    """Seal as many cleanups would."""
+    """Seal as many cleanups would, one after the other; how many days."""
     return sum(iter(lambda: seal(database, PipelineKey(pipeline_id)), 0))
+
+
+def cover(database: Database, pipeline_id: str, days: int) -> None:
+    """What sealing makes of the first days of `finish`, without the years of cleanups it would take."""
+    minute = MINUTES[database.dialect]
+    start, end = minute.format(n="n * 1440"), minute.format(n="(n + 1) * 1440")
+    values = COVERED.format(
+        start=start, end=end, day=DAY[database.dialect].format(start=start), series=SERIES[database.dialect]
+    )
+    execute(database, values, pipeline_id=pipeline_id, windows=days)

@@ -12,7 +12,7 @@ from statistics import median
 from tempfile import TemporaryDirectory
 from time import perf_counter
 
-from _control import finish, quickly, seal_all, settle, wait
+from _control import cover, finish, quickly, seal_all, settle, wait
 from _postgres import served
 
 from pipeline_framework import pipeline as pipelines
@@ -26,7 +26,7 @@ from pipeline_framework.reports.history import windows
 from pipeline_framework.reports.status import status
 
 TIMES = 7
-SHORT = 1000
+SHORT, SEALED_HERE = 1000, 20  # windows; days that are left to cleanups
 WAITING = 300
 CONFIG = """
 pipeline_id: {pipeline_id}
@@ -69,12 +69,12 @@ def measure(folder: Path, url: str, count: int) -> None:
             for pipeline_id, size in (("long", count), ("short", SHORT)):
                 finish(database, pipeline_id, size - WAITING)
                 wait(database, pipeline_id, WAITING, size - WAITING)
+        cover(database, "long", max(0, (count - WAITING) // 1440 - SEALED_HERE))
         settle(database)
         started = perf_counter()
-        days = seal_all(database, "long") + seal_all(database, "short")
+        days = seal_all(database, "long")
         name = database.dialect
-        print(f"{name}: {days:,} days sealed in {perf_counter() - started:.1f} s", flush=True)
-        settle(database)
+        print(f"{name}: the last {days:,} days sealed in {perf_counter() - started:.1f} s", flush=True)
     long, short = opened(folder, url, "long"), opened(folder, url, "short")
     for title, question in QUESTIONS.items():
         pairs = [(seconds(question, long, count), seconds(question, short, SHORT)) for _ in range(TIMES)]

@@ -5,11 +5,10 @@
 -- window is one that starts in no sealed stretch; together they are the pipeline.
 
 -- fragment: earliest
--- A day off the end of time, for a driver that shows it in another zone.
-'0001-01-02T00:00:00.000000Z'
+'0001-01-01T00:00:00.000000Z'
 
 -- fragment: latest
-'9999-12-30T00:00:00.000000Z'
+'9999-12-31T23:59:59.999999Z'
 
 -- fragment: unsealed_stretches
 SELECT sealed_to AS stretch_from, COALESCE(LEAD(sealed_from) OVER (ORDER BY sealed_from), {latest}) AS stretch_to
@@ -93,9 +92,12 @@ SELECT day.* FROM ({whole_days}) AS day
          ORDER BY early.window_start_time LIMIT 1) IS NULL
 
 -- name: unsealed_stretches
--- Those that end behind :since, where one sealing begins to look.
-SELECT stretch_from, stretch_to FROM ({unsealed_stretches}) AS stretches
- WHERE stretch_from < stretch_to AND stretch_to > {time:since} ORDER BY stretch_from LIMIT :stretches;
+-- As far as they lie between :since and :last.
+SELECT CASE WHEN stretch_from > {time:since} THEN stretch_from ELSE {time:since} END AS stretch_from,
+       CASE WHEN stretch_to < {time:last} THEN stretch_to ELSE {time:last} END AS stretch_to
+  FROM ({unsealed_stretches}) AS stretches
+ WHERE stretch_from < stretch_to AND stretch_to > {time:since} AND stretch_from < {time:last}
+ ORDER BY stretch_from LIMIT :stretches;
 
 -- name: sealing_since
 SELECT sealing_since FROM pipelines WHERE pipeline_id = :pipeline_id AND mapping_name = :mapping_name;

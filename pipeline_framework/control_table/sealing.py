@@ -11,7 +11,8 @@ from pipeline_framework.windows import Window
 PAGE = 2000  # windows that one look goes through, to the end of the last one's day
 BARREN = 4000  # windows that one call looks at in vain
 PAGES = 20  # looks of one call
-_BEGINNING = datetime(1, 1, 2, tzinfo=UTC)
+# A day off either end of time, for a driver that reads it in another zone.
+_BEGINNING, _END = datetime(1, 1, 2, tzinfo=UTC), datetime(9999, 12, 30, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +47,12 @@ def seal(database: Database, key: PipelineKey) -> int:
 
 def _pages(database: Database, key: PipelineKey, since: datetime) -> Iterator[Window]:
     """What is not sealed from `since` on, in pieces that end with a day."""
-    for stretch in database.run("unsealed_stretches", **key.parameters, since=since, stretches=PAGES + 1):
-        first, last = max(since, stretch["stretch_from"]), stretch["stretch_to"]
+    span = {"since": since, "last": _END, "stretches": PAGES + 1}
+    for stretch in database.run("unsealed_stretches", **key.parameters, **span):
+        first, last = stretch["stretch_from"], stretch["stretch_to"]
         while first < last:
-            span = {"page_from": first, "page_until": last}
-            cut = database.run("page_end", **key.parameters, **span, windows=PAGE - 1)
+            rest = {"page_from": first, "page_until": last}
+            cut = database.run("page_end", **key.parameters, **rest, windows=PAGE - 1)
             until = (cut[0]["page_until"] if cut else None) or last
             yield Window(first, until)
             first = until

@@ -58,7 +58,7 @@ class Database:
     @contextmanager
     def transaction(self) -> Iterator[Transaction]:
         """Several statements that happen together or not at all; on SQLite the only writer meanwhile."""
-        with self._patiently(self._begun, writes=True) as transaction:
+        with self._patiently(self._answering) as transaction:
             yield transaction
             transaction.commit()
 
@@ -76,6 +76,16 @@ class Database:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def _answering(self) -> Transaction:
+        """A transaction on a connection that lives, for nothing in it is tried again, as one statement is."""
+        transaction = self._begun(writes=True)
+        try:
+            transaction.run("now")
+        except Unavailable:
+            with transaction:
+                raise
+        return transaction
 
     def _begun(self, *, writes: bool) -> Transaction:
         """A new transaction; on SQLite one that writes holds the file's write lock from the start."""

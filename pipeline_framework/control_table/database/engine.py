@@ -76,7 +76,6 @@ def _postgresql(url: URL) -> Engine:
         pool_size=5,
         max_overflow=10,
         pool_timeout=30,
-        pool_pre_ping=True,
     )
 
 

@@ -1,6 +1,7 @@
 """Whatever is sealed, reopened, or changed by hand: reports say what a walk through every window says."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import timedelta
 from typing import Any
@@ -10,8 +11,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from sqlalchemy.exc import IntegrityError
 
-from pipeline_framework.control_table import Database, PipelineKey, decisions, sealing
+from pipeline_framework.control_table import Database, PipelineKey, decisions, new_windows, sealing
 from pipeline_framework.control_table.database.values import sqlite_value
+from pipeline_framework.control_table.migrations import migrate
 from pipeline_framework.windows import Window
 from tests.integration.control_table.full_walk import (
     finished_days,
@@ -20,7 +22,8 @@ from tests.integration.control_table.full_walk import (
     told,
     walked,
 )
-from tests.integration.control_table.stories import FIRST
+from tests.integration.control_table.stories import FIRST, HOUR, add_hours
+from tests.integration.control_table.workers import in_processes, seal_and_reopen
 from tests.services.control import by_hand
 
 DAYS, A_DAY = 4, 4  # days, windows of a day
@@ -41,6 +44,9 @@ UPDATE pipeline_records SET pipeline_status = 'COMPLETED', audit_result = :resul
 QUARANTINE = f"""
 UPDATE pipeline_records SET pipeline_status = 'FAILED', audit_result = NULL, last_error = 'none',
     pipeline_end_time = :over {ONE}"""
+REOPEN = """
+UPDATE pipeline_records SET pipeline_status = 'PENDING', audit_result = NULL, pipeline_end_time = NULL
+ WHERE pipeline_id = '{id}' AND window_start_time = '{start}'"""
 MOVE_ON = f"UPDATE pipeline_records SET window_end_time = :end, window_start_time = :later {ONE}"
 
 
@@ -163,3 +169,103 @@ def every_finished_day_is_sealed(control: Database, key: PipelineKey) -> None:
         if not [one for one in stretches if one["sealed_from"] <= record.window_start_time < one["sealed_to"]]
     }
     assert not open_days & finished_days(records)
+
+
+def finished_hours(control: Database, key: PipelineKey, count: int = 72) -> None:
+    """Three days of finished windows."""
+    add_hours(control, key, count)
+    by_hand(
+        control,
+        "UPDATE pipeline_records SET pipeline_status = 'COMPLETED', audit_result = 'loaded',"
+        " target_count = 1, pipeline_end_time = window_end_time WHERE pipeline_id = :id",
+        id=key.pipeline_id,
+    )
+
+
+def test_newest_day_and_days_that_are_not_finished_stay_open(control: Database, key: PipelineKey) -> None:
+    """A day is sealed whole, with its sums, once nothing more is to come."""
+    finished_hours(control, key)
+    decisions.reopen(control, key, first=FIRST, last=FIRST + HOUR, actor="ann", reason="why")
+    assert sealing.seal(control, key) == 1
+    (sealed,) = sealed_stretches(control, key)
+    day = FIRST + timedelta(days=1)
+    assert (sealed["target_day"], sealed["sealed_from"]) == (day.date(), day)
+    assert (sealed["sealed_to"], sealed["windows"], sealed["target_rows"]) == (day + 24 * HOUR, 24, 24)
+    assert sealing.seal(control, key) == 0
+
+
+def test_days_behind_a_long_backlog_get_their_turn(
+    control: Database, key: PipelineKey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A call that looks at a few windows only goes on where the last one ended, then begins anew."""
+    monkeypatch.setattr(sealing, "PAGE", 10)
+    monkeypatch.setattr(sealing, "BARREN", 20)
+    finished_hours(control, key, 24 * 6)
+    decisions.reopen(control, key, first=FIRST, last=FIRST + 96 * HOUR, actor="ann", reason="why")
+    sealed = [sealing.seal(control, key) for _ in range(6)]
+    assert sum(sealed) == 1
+    assert sealed[0] == 0
+
+
+@pytest.mark.services
+def test_nothing_is_sealed_while_somebody_reopens(postgres_control_url: str, key: PipelineKey) -> None:
+    """Its transaction is open: the sealing neither waits for it nor seals what it takes back."""
+    with Database(postgres_control_url) as control, Database(postgres_control_url) as other:
+        finished_hours(control, key)
+        with other.transaction() as reopening:
+            reopening.script(REOPEN.format(id=key.pipeline_id, start=FIRST.isoformat()))
+            assert sealing.seal(control, key) == 0
+            reopening.commit()
+        assert sealing.seal(control, key) == 1
+        assert told(control, key) == walked(rows_of(control, key))
+
+
+@pytest.mark.services
+def test_reopening_waits_for_a_sealing_and_unseals(postgres_control_url: str, key: PipelineKey) -> None:
+    """What the sealing inserted is not visible yet when the window is changed; it is deleted all the same."""
+    with (
+        Database(postgres_control_url) as control,
+        Database(postgres_control_url) as other,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        finished_hours(control, key)
+        span = {"page_from": FIRST, "page_until": FIRST + 72 * HOUR}
+        with control.transaction() as sealing_now:
+            sealing_now.run("hold_to_seal", **key.parameters)
+            assert len(sealing_now.run("seal_days", **key.parameters, **span)) == 2
+            hand = pool.submit(by_hand, other, REOPEN.format(id=key.pipeline_id, start=FIRST.isoformat()))
+            with pytest.raises(TimeoutError):
+                hand.result(timeout=0.5)
+            sealing_now.commit()
+        hand.result(timeout=10)
+        assert [one["sealed_from"] for one in sealed_stretches(control, key)] == [FIRST + 24 * HOUR]
+        assert told(control, key) == walked(rows_of(control, key))
+
+
+def test_sealing_beside_reopening_and_finishing(
+    control: Database, control_url: str, key: PipelineKey
+) -> None:
+    """Processes that seal, reopen and finish as fast as they can: at any time both walks tell the same."""
+    finished_hours(control, key, 24 * 4)
+    in_processes(3, seal_and_reopen, control_url, key, 2.0)
+    assert told(control, key) == walked(rows_of(control, key))
+
+
+def test_emptied_table_is_not_covered(control: Database, key: PipelineKey) -> None:
+    """Windows that somebody deletes by hand are holes, which the next generation fills."""
+    finished_hours(control, key)
+    assert sealing.seal(control, key) == 2
+    by_hand(control, "DELETE FROM pipeline_records WHERE pipeline_id = :id", id=key.pipeline_id)
+    assert sealed_stretches(control, key) == []
+    assert new_windows.islands(control, key) == []
+
+
+@pytest.mark.services
+def test_truncated_table_is_not_covered(fresh_postgres: Callable[[], str], key: PipelineKey) -> None:
+    """TRUNCATE asks no row."""
+    with Database(fresh_postgres()) as control:
+        migrate(control)
+        finished_hours(control, key)
+        assert sealing.seal(control, key) == 2
+        by_hand(control, "TRUNCATE pipeline_records")
+        assert new_windows.islands(control, key) == []

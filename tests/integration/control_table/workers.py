@@ -16,11 +16,13 @@ from pipeline_framework.control_table import (
     Database,
     PipelineKey,
     claims,
+    decisions,
     migrations,
     new_windows,
     progress,
     ranges,
     rescue,
+    sealing,
 )
 from pipeline_framework.control_table.lease import renewing
 from pipeline_framework.control_table.ranges import Order, Range
@@ -210,3 +212,28 @@ def complete_some(database: Database, key: PipelineKey, mine: Range, dice: rando
         time.sleep(dice.choice([0.0, 0.01, 0.05]))
         progress.complete(database, record.lock(), Result.LOADED)
     ranges.end(database, mine)
+
+
+def seal_and_reopen(worker: int, url: str, key: PipelineKey, seconds: float) -> None:
+    """Seal, reopen some hours or finish what is reopened, in turns by chance."""
+    dice = random.Random(worker)
+    with Database(url) as database:
+        database.now()
+        together()
+        ends = time.monotonic() + seconds
+        while time.monotonic() < ends:
+            first = FIRST + dice.randrange(96) * HOUR
+            act = dice.choice(["seal", "seal", "reopen", "finish", "finish"])
+            if act == "seal":
+                sealing.seal(database, key)
+            elif act == "reopen":
+                decisions.reopen(database, key, first=first, last=first + 2 * HOUR, actor="ann", reason="why")
+            else:
+                finish_one(database, key, f"{worker}-{dice.random()}")
+
+
+def finish_one(database: Database, key: PipelineKey, name: str) -> None:
+    """Claim the oldest window that waits and end it well."""
+    record = claims.claim_oldest(database, key, run(name), watermark=LATER, lease_seconds=60)
+    if record:
+        progress.complete(database, record.lock(), Result.LOADED, target_count=1)
