@@ -6,11 +6,13 @@ from copy import copy
 from pathlib import Path
 from typing import Any
 
-from airflow.sdk import DAG, chain
+from airflow.sdk import DAG, chain, task_group
 
 from pipeline_framework.airflow_provider import bundles, tasks
 from pipeline_framework.airflow_provider.dag_arguments import dag_arguments, task_arguments
 from pipeline_framework.config import FinalConfig
+
+MOST_SLOTS = 100  # of one run; Airflow maps at most `[core] max_map_length` (1024)
 
 
 def build_dag(file: str | Path, **arguments: Any) -> DAG:
@@ -38,16 +40,50 @@ def dag_of(config: FinalConfig, **arguments: Any) -> DAG:
 
 
 def seven_tasks(config: FinalConfig) -> None:
-    """The tasks of the specification, one after the other."""
+    """The tasks of the specification, one after the other; the phases once for each slot of the run."""
     file = str(config.file)
-    held = with_settings(config, tasks.store_and_validate)(file)
-    moving = (tasks.pre_validation, tasks.source_to_stage, tasks.stage_to_target, tasks.audit)
     chain(
         with_settings(config, tasks.load_final_config)(file),
-        held,
-        *(with_settings(config, task)(file, held) for task in moving),
+        *(one_window(config) if slots_of(config) == 1 else some_windows(config)),
         with_settings(config, tasks.cleanup_stale_locks)(file),
     )
+
+
+def one_window(config: FinalConfig) -> list[Any]:
+    """Lock a window, and its phases."""
+    held = with_settings(config, tasks.store_and_validate)(str(config.file))
+    return [held, *phases(config, held)]
+
+
+def some_windows(config: FinalConfig) -> list[Any]:
+    """Lock some windows, and the phases of each: a window need not wait for the phases of the others."""
+
+    @task_group(group_id="windows", prefix_group_id=False)
+    def windows(held: Any) -> None:
+        phases(config, held)
+
+    held = with_settings(config, tasks.store_and_validate_some)(str(config.file), slots_of(config))
+    return [held, windows.expand(held=held)]
+
+
+def phases(config: FinalConfig, held: Any) -> list[Any]:
+    """The four tasks that move one window, one after the other."""
+    steps = (tasks.pre_validation, tasks.source_to_stage, tasks.stage_to_target, tasks.audit)
+    moving = [with_settings(config, task)(str(config.file), held) for task in steps]
+    chain(*moving)
+    return moving
+
+
+def slots_of(config: FinalConfig) -> int:
+    """How many windows a run of seven tasks has at once: `windows_per_run`, where that can be mapped."""
+    wanted = config.windows_per_run
+    if not 1 <= wanted <= MOST_SLOTS:
+        problem = f"Is 1 to {MOST_SLOTS} for `dag_shape: phases`, each with tasks of its own. Set"
+        raise config.misuse(("windows_per_run",), f"{problem} `dag_shape: single`, which takes any number.")
+    if wanted > 1 and config.order == "strict":
+        problem = "Is 1 with `order: strict` and `dag_shape: phases`, which would run windows side by side."
+        raise config.misuse(("windows_per_run",), f"{problem} Set `dag_shape: single`.")
+    return wanted
 
 
 def one_task(config: FinalConfig) -> None:

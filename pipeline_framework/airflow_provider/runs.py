@@ -33,7 +33,7 @@ def retry_in(context: Context) -> float | None:
 def choice(pipeline: Pipeline, context: Context) -> Choice:
     """The window this run had before it was cleared, or the one that its parameter names, or the oldest."""
     before = held_before(pipeline)
-    if before:
+    if before and (before.pipeline_status != Status.COMPLETED or cleared(context)):
         return put_back(pipeline, before, f"cleared in run {pipeline.holder.dag_run_id}")
     text = context["params"].get("window_start")
     if not text:
@@ -45,8 +45,13 @@ def choice(pipeline: Pipeline, context: Context) -> Choice:
     return Choice(window_start=start)
 
 
+def cleared(context: Context) -> bool:
+    """Whether somebody cleared the task since it first ran: Airflow adds its retries to the tries it had."""
+    return bool(context["ti"].max_tries > (context["task"].retries or 0))
+
+
 def held_before(pipeline: Pipeline) -> Record | None:
-    """The window that this very run held last; only a run that was cleared has one when it starts."""
+    """The window that this very run held last: a run that was cleared, or is tried again, has one."""
     rows = pipeline.database.run("last_held", **pipeline.key.parameters, **pipeline.holder.parameters)
     return Record.of(rows[0]) if rows else None
 

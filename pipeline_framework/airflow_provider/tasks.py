@@ -35,16 +35,36 @@ def load_final_config(file: str) -> dict[str, Any]:
 @task
 def store_and_validate(file: str) -> Held:
     """Add the windows that are due, validate them and lock one for this DAG run; skip when none is ready."""
+    with at_work(file) as pipeline:
+        return locked(pipeline)
+
+
+@task(task_id="store_and_validate")
+def store_and_validate_some(file: str, slots: int) -> list[Held]:
+    """The same for as many windows as are ready, at most one for each of so many slots of this DAG run."""
+    held: list[Held] = []
+    with at_work(file) as pipeline:
+        for number in range(slots):
+            try:
+                held.append(locked(pipeline.slot(number)))
+            except NothingToDo as reason:
+                if not held:
+                    raise
+                log.info("no further window: %s", reason)
+                break
+    return held
+
+
+def locked(pipeline: "Pipeline") -> Held:
+    """Lock the window that this run wants; what later tasks need to know of it."""
     from pipeline_framework import locking
     from pipeline_framework.airflow_provider.runs import choice
 
-    with at_work(file) as pipeline:
-        lock = locking.store_and_validate(
-            pipeline, pipeline.database.now(), choice(pipeline, get_current_context())
-        )
-        say_if_adopted(lock.columns)
-        log.info("window %s (id %s) is locked by this run", lock.window, lock.record_id)
-        return {"record_id": lock.record_id, "window": str(lock.window), "epoch": lock.epoch}
+    wanted = choice(pipeline, get_current_context())
+    lock = locking.store_and_validate(pipeline, pipeline.database.now(), wanted)
+    say_if_adopted(lock.columns)
+    log.info("window %s (id %s) is locked by this run", lock.window, lock.record_id)
+    return {"record_id": lock.record_id, "window": str(lock.window), "epoch": lock.epoch}
 
 
 @task
@@ -96,19 +116,21 @@ def cleanup_stale_locks(file: str) -> None:
 
 @task
 def run_windows(file: str) -> None:
-    """The one task of `dag_shape: single`: all that the seven do, for one window."""
+    """The one task of `dag_shape: single`: what the seven do, for as many windows as `windows_per_run` says.
+
+    A window that fails does not stop the others; the task fails in the end with the last error.
+    """
     from pipeline_framework.airflow_provider.runs import choice, retry_in
-    from pipeline_framework.operations.run import run_once
+    from pipeline_framework.operations.run import budget_of, run_some
 
     with at_work(file) as pipeline:
         context = get_current_context()
-        now, wanted = pipeline.database.now(), choice(pipeline, context)
-        outcome = run_once(pipeline, now, wanted, retry_in=retry_in(context))
-        log.info(
-            "window %s is %s: %s", outcome.record.window, outcome.record.pipeline_status, outcome.explanation
-        )
-        if outcome.error:
-            raise outcome.error
+        now, wanted, error = pipeline.database.now(), choice(pipeline, context), None
+        for each in run_some(pipeline, now, budget_of(pipeline), wanted, retry_in=retry_in(context)):
+            log.info("window %s is %s: %s", each.record.window, each.record.pipeline_status, each.explanation)
+            error = each.error or error
+        if error:
+            raise error
 
 
 def carry_out(step: str, file: str, held: Held) -> None:

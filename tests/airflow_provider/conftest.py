@@ -42,6 +42,8 @@ def scenarios(tmp_path_factory: pytest.TempPathFactory, parts: dict[str, Part]) 
     made += [make(folder / "bad", retries=1), make(folder / "connected", control={"conn_id": IN_AIRFLOW})]
     made.append(make(folder / "in_a_folder"))
     made.append(make(folder / "single", retries=1, more="dag_shape: single\n"))
+    made.append(make(folder / "side_by_side", more="windows_per_run: 3\n"))
+    made.append(make(folder / "caught_up", more="dag_shape: single\nwindows_per_run: 0\n"))
     made += [make(folder / slug(how), **part.scenario) for how, part in parts.items()]
     return {scenario.name: scenario for scenario in made}
 

@@ -68,6 +68,30 @@ def test_one_task_does_it_all(tmp_path: Path) -> None:
     assert (only.task_id, only.retries, only.pool) == ("run_windows", 7, "few")
 
 
+def test_phases_are_mapped_over_the_slots_of_a_run(tmp_path: Path) -> None:
+    """`windows_per_run: 3`: the seven tasks, of which the phases have an instance for each window."""
+    dag = build_dag(written(tmp_path, windows_per_run="3"))
+    assert set(dag.task_dict) == set(TASKS)
+    mapped = {name for name, task in dag.task_dict.items() if task.get_closest_mapped_task_group()}
+    assert mapped == set(TASKS[2:6])
+    assert dag.get_task("cleanup_stale_locks").upstream_task_ids == {"audit"}
+
+
+@pytest.mark.parametrize(
+    ("keys", "told"),
+    [
+        ({"windows_per_run": "0"}, r"windows_per_run: Is 1 to 100 for `dag_shape: phases`"),
+        ({"windows_per_run": "101"}, r"windows_per_run: Is 1 to 100 for `dag_shape: phases`"),
+        ({"windows_per_run": "2", "order": "strict"}, r"windows_per_run: Is 1 with `order: strict`"),
+    ],
+)
+def test_windows_that_cannot_be_mapped_are_refused(keys: dict[str, str], told: str, tmp_path: Path) -> None:
+    """The message names the shape that takes them."""
+    with pytest.raises(Misuse, match=f"{told}.*dag_shape: single"):
+        build_dag(written(tmp_path, **keys))
+    assert len(build_dag(written(tmp_path, **keys, dag_shape="single")).tasks) == 1
+
+
 def test_the_file_says_when_and_how_often(tmp_path: Path) -> None:
     """dag_id, cron_schedule, max_retry_task and backoff_seconds reach the DAG."""
     file = written(

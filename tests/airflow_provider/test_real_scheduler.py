@@ -60,6 +60,33 @@ def test_one_task_moves_a_window(airflow: RealAirflow, scenarios: dict[str, Scen
     assert scenario.target() == {0: rows_of(0)}
 
 
+def test_one_task_runs_until_it_has_caught_up(airflow: RealAirflow, scenarios: dict[str, Scenario]) -> None:
+    """`dag_shape: single` with `windows_per_run: 0`: every window that is ready, one after the other."""
+    scenario = scenarios["caught_up"]
+    run = airflow.trigger(scenario.dag_id)
+    assert run.ended() == "success"
+    assert [record.audit_result for record in scenario.records()] == ["loaded"] * HOURS
+    assert {(record.dag_run_id, record.run_slot) for record in scenario.records()} == {(run.run_id, 0)}
+    assert scenario.target() == {number: rows_of(number) for number in range(HOURS)}
+
+
+def test_a_run_moves_several_windows_side_by_side(
+    airflow: RealAirflow, scenarios: dict[str, Scenario]
+) -> None:
+    """`windows_per_run: 3`: the phases of each; cleared, the run does all of its windows again."""
+    scenario = scenarios["side_by_side"]
+    run = airflow.trigger(scenario.dag_id)
+    assert (run.ended(), run.tasks()) == ("success", ALL_WELL)
+    assert [record.audit_result for record in scenario.records()] == ["loaded"] * HOURS
+    assert [record.run_slot for record in scenario.records()] == list(range(HOURS))
+    run.clear()
+    until(lambda: run.tries("cleanup_stale_locks") == 2, "the second cleanup")
+    assert (run.ended(), run.tasks()) == ("success", ALL_WELL)
+    assert [record.reload_reason for record in scenario.records()] == [f"cleared in run {run.run_id}"] * HOURS
+    assert (scenario.readings(), scenario.loads()) == (2 * HOURS, 2 * HOURS)
+    assert scenario.target() == {number: rows_of(number) for number in range(HOURS)}
+
+
 def test_two_runs_at_once_take_different_windows(
     airflow: RealAirflow, scenarios: dict[str, Scenario]
 ) -> None:

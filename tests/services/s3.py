@@ -12,13 +12,16 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
-import boto3
 import pytest
 
 from tests.services.elasticsearch import await_answer
 from tests.services.postgres import die_with_parent, free_port
 from tests.services.required import absent
+
+if TYPE_CHECKING:
+    import boto3
 
 KEYS = {"access_key_id": "tests", "secret_access_key": "only for tests"}
 
@@ -48,7 +51,9 @@ def fresh_bucket(s3_server: str) -> Callable[[], str]:
 
 
 def client(server: str) -> "boto3.client":
-    """Amazon's own client, to look at buckets past the framework."""
+    """Amazon's own client, to look at buckets past the framework; other test rooms do without it."""
+    import boto3
+
     return boto3.client(
         "s3",
         endpoint_url=server,
