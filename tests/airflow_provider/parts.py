@@ -44,7 +44,7 @@ def waiting(task: str) -> str:
 
 PARTS = {
     "dagrun_timeout in mid-phase": Part(
-        timed_out, {"more": "lease_seconds: 5\nairflow: {dagrun_timeout: 60s}\n"}
+        timed_out, {"more": "lease_seconds: 5\nairflow: {dagrun_timeout: 120s}\n"}
     ),
     "success": Part(plain),
     "nothing pending": Part(plain, {"start": datetime(2100, 1, 1, tzinfo=UTC)}),
