@@ -117,6 +117,22 @@ def test_a_dead_range_is_let_go_and_its_backfill_fenced_off(control: Database, k
     assert ordinary(control, key) == [hour(0)]
 
 
+def test_a_living_range_is_left_alone_when_others_are_let_go(control: Database, key: PipelineKey) -> None:
+    """Only those whose lease ran out lose their windows."""
+    add_hours(control, key, 4)
+    dead = ranges.register(control, key, order(0, 1))
+    age_ranges(control, key)
+    by_hand(
+        control,
+        "INSERT INTO pipeline_ranges (pipeline_id, range_start, range_end, range_owner, lease_expires_at)"
+        " VALUES (:id, '2013-03-10T02:00:00.000000Z', '2013-03-10T04:00:00.000000Z', 'backfill 2',"
+        " '2999-01-01T00:00:00.000000Z')",
+        id=key.pipeline_id,
+    )
+    assert [each.id for each in ranges.expire(control, key)] == [dead.id]
+    assert [each.owner for each in ranges.standing(control, key)] == ["backfill 2"]
+
+
 def test_a_range_of_another_epoch_is_not_ours(control: Database, key: PipelineKey) -> None:
     """After a restore of the control database the same id may be another backfill's."""
     add_hours(control, key, 2)

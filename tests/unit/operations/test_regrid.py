@@ -2,6 +2,7 @@
 
 import secrets
 import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -166,3 +167,26 @@ def test_all_windows_may_go_when_none_was_touched(tmp_path: Path, key: PipelineK
         assert regrid(pipeline, actor="ann", reason="why") == 12
         generate(pipeline, datetime(2013, 1, 1, 12, tzinfo=UTC))
         assert [record.time_interval for record in windows(pipeline)] == ["4h", "4h", "4h"]
+
+
+@pytest.mark.services
+def test_a_window_that_is_claimed_at_that_moment_keeps_all_before_it(
+    postgres_control_url: str, tmp_path: Path, key: PipelineKey
+) -> None:
+    """A run takes the last window while the tail is being dropped: there is no tail any more."""
+    holder = Holder("", "run", 0, "somebody", 60)
+    with opened(tmp_path, key, postgres_control_url, "1h", "UTC") as pipeline:
+        generate(pipeline, NOW)
+        database, dropped = pipeline.database, list[int]()
+        which = {"since": NOW - timedelta(days=1), "watermark": NOW, "lease_seconds": 60}
+        dropping = threading.Thread(
+            target=lambda: dropped.append(tail.drop(database, key, actor="ann", reason="why"))
+        )
+        with database.transaction() as claiming:
+            assert claiming.run("claim_newest", **key.parameters, **holder.parameters, **which)
+            dropping.start()
+            dropping.join(0.5)
+            assert dropping.is_alive()
+        dropping.join(20)
+        assert dropped == [0]
+        assert len(list(windows(pipeline))) == 12
