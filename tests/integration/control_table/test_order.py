@@ -115,14 +115,18 @@ def test_order_is_kept_within_the_span(control: Database, key: PipelineKey) -> N
 
 
 def test_order_is_one_pipelines_own(control: Database, key: PipelineKey) -> None:
-    """Unfinished windows of another pipeline or mapping hold up nobody else, nor do their ranges."""
+    """Unfinished windows of another pipeline or mapping hold up nobody else, of whatever kind they are."""
     for other in (PipelineKey(key.pipeline_id + "_b"), PipelineKey(key.pipeline_id, "m")):
-        add_hours(control, other, 1)
+        add_hours(control, other, 4)
         ranges.register(control, other, Order(Window(FIRST, hour(0).end), "backfill", "ann", "why", LEASE))
-    add_hours(control, key, 2)
+        claim(control, other)
+        span = {"first": hour(2).start, "last": hour(2).end}
+        decisions.quarantine(control, other, **span, actor="ann", reason="x")
+    add_hours(control, key, 5)
+    decisions.skip(control, key, first=FIRST, last=hour(3).end, actor="ann", reason="x")
     record = next_in_order(control, key)
     assert record is not None
-    assert record.window == hour(0)
+    assert record.window == hour(4)
 
 
 def test_runs_that_fail_together_open_the_circuit_once(
