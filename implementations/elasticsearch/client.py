@@ -1,10 +1,12 @@
 """How Elasticsearch is reached, and what its errors mean."""
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, urlsplit
 
 import msgspec
 from pydantic import SecretStr
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from elasticsearch import Elasticsearch
 
 BUSY = {429, 502, 503, 504}  # too many requests, circuit breakers, nodes that come and go
+_LOGIN = re.compile(r"(?<=://)[^/@]*@")
 _JSON_KINDS = ("application/json", "application/vnd.elasticsearch+json")
 
 
@@ -29,7 +32,7 @@ class Server:
     """
 
     where: str
-    url: str
+    url: SecretStr
     api_key: SecretStr | None
     user: str | None
     password: SecretStr | None
@@ -44,11 +47,9 @@ class Server:
 
         with self.plainly():
             client = Elasticsearch(
-                self.url.replace(" ", "").split(","),
+                self.nodes,
                 api_key=self.api_key.get_secret_value() if self.api_key else None,
-                basic_auth=(self.user, self.password.get_secret_value())
-                if self.user and self.password
-                else None,
+                basic_auth=self._login,
                 serializers={kind: _as_it_came(kind) for kind in _JSON_KINDS},
                 request_timeout=self.timeout_seconds,
                 max_retries=0,
@@ -58,8 +59,31 @@ class Server:
             with client:
                 yield client
 
+    @property
+    def nodes(self) -> list[str]:
+        """The addresses as they may be shown; a connection of Airflow's has `elasticsearch` for `http`."""
+        return [
+            _LOGIN.sub("", address).replace("elasticsearch://", "http://", 1) for address in self._addresses
+        ]
+
+    @property
+    def shown(self) -> str:
+        """The same in messages."""
+        return ",".join(self.nodes)
+
+    @property
+    def _addresses(self) -> list[str]:
+        return self.url.get_secret_value().replace(" ", "").split(",")
+
+    @property
+    def _login(self) -> tuple[str, str] | None:
+        within = urlsplit(self._addresses[0])
+        if within.username and within.password:
+            return unquote(within.username), unquote(within.password)
+        return (self.user, self.password.get_secret_value()) if self.user and self.password else None
+
     def _tls(self) -> dict[str, Any]:
-        if not self.url.startswith("https"):
+        if not self.shown.startswith("https"):
             return {}
         certificates = {"ca_certs": self.ca_certs} if self.ca_certs else {}
         return {"verify_certs": self.verify_certs, "ssl_show_warn": False, **certificates}
@@ -78,27 +102,27 @@ class Server:
         except TransportError as error:
             raise self._unreachable(str(error.message)) from error
         except ValueError as error:
-            raise Misuse(f"`source.url` {self.url} cannot be used: {error}.") from error
+            raise Misuse(f"`source.url` {self.shown} cannot be used: {error}.") from error
 
     def _told(self, status: int, reason: str) -> PipelineError:
         if status in {401, 403}:
             return Misuse(
-                f"{self.url} does not let these credentials read {self.where} ({reason}): correct "
+                f"{self.shown} does not let these credentials read {self.where} ({reason}): correct "
                 "`source.api_key`, or `source.user` and `source.password`; they need the privileges read and "
                 "view_index_metadata."
             )
         if "search_context_missing" in reason:
-            return Unavailable(f"{self.url} forgot the point in time of {self.where}; it is read anew.")
+            return Unavailable(f"{self.shown} forgot the point in time of {self.where}; it is read anew.")
         if status == 404:
-            return Misuse(f"{self.url} has no {self.where} ({reason}): correct `source.index`.")
+            return Misuse(f"{self.shown} has no {self.where} ({reason}): correct `source.index`.")
         if status in BUSY or status >= 500:
-            return Unavailable(f"{self.url} is busy ({status}: {reason}).")
-        return Misuse(f"{self.url} refuses the search of {self.where} ({reason}): correct `source.query`.")
+            return Unavailable(f"{self.shown} is busy ({status}: {reason}).")
+        return Misuse(f"{self.shown} refuses the search of {self.where} ({reason}): correct `source.query`.")
 
     def _unreachable(self, why: str) -> PipelineError:
         if "certificate" in why.lower():
-            return Misuse(f"{self.url} is not trusted ({why}): name its authority with `source.ca_certs`.")
-        return Unavailable(f"{self.url} does not answer ({why}).")
+            return Misuse(f"{self.shown} is not trusted ({why}): name its authority with `source.ca_certs`.")
+        return Unavailable(f"{self.shown} does not answer ({why}).")
 
 
 def whole(client: "Elasticsearch") -> Callable[..., Any]:

@@ -15,6 +15,7 @@ from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_de
 
 from implementations._search import Hit, TimeBounds, Unit, first_of, properties_of, schema_of
 from implementations.elasticsearch.client import Server, is_busy, json_of, page_of, whole
+from implementations.reading.counted import timeless
 from implementations.reading.documents import Documents
 from implementations.reading.json_types import UNIT, Unknown
 from implementations.reading.paging import merged
@@ -37,24 +38,25 @@ SMALLEST_PAGE = 50  # documents
 class ElasticsearchSource:
     """Documents of an index, alias, pattern or data stream, each by its time field (`type: elasticsearch`).
 
-    `url`: addresses of nodes, commas between them. `query`: a further condition in the query DSL. `columns`:
-    types by field where the mapping does not say. `schema`: a field that neither knows makes its document
-    unfit (`freeze`) or is left out (`discard`). `time_unit`: what a number as time counts from 1970.
-    `null_time`: whether documents without a time fail or are left out. `id_column`: a column for `_id`.
-    `slices`: streams read at once. `page_rows`: documents of a page.
+    `url`: addresses of nodes, commas between them, or in its place `conn_id`, the name of a connection.
+    `query`: a further condition in the query DSL. `columns`: types by field where the mapping does not say; a
+    dot leads into an object. `schema`: a field that neither knows makes its document unfit (`freeze`) or is
+    left out (`discard`). `time_unit`: what a number as time counts from 1970. `null_time`: whether documents
+    without a time are refused or ignored. `id_column`: a column for `_id`. `slices`: streams read at once.
+    `page_rows`: documents of a page.
 
     The count and the rows of a reading are of one point in time. Times come out in UTC microseconds, finer
     digits cut off.
     """
 
+    url: Annotated[SecretStr, Field(examples=["https://localhost:9200"])]
     index: str
     time_field: str
-    url: str = "http://localhost:9200"
     query: Mapping[str, Any] = field(default_factory=dict)
     columns: Mapping[str, str] = field(default_factory=dict)
     schema: Unknown = "freeze"
     time_unit: Unit | None = None
-    null_time: Literal["fail", "ignore"] = "fail"
+    null_time: Literal["refuse", "ignore"] = "refuse"
     id_column: str | None = None
     slices: PositiveInt = 2
     page_rows: Annotated[int, Field(ge=1, le=10_000)] = 5000
@@ -71,10 +73,12 @@ class ElasticsearchSource:
     def check(self) -> str:
         with self._server.connected(self.slices) as client:
             properties = self._properties(client)
-            rows = self._counted(partial(whole(client), index=self.index), self._all())
-        time = self._time(properties)
-        known = len(properties)
-        return f"{self._where}: {rows} documents of {known} fields, time field {time.name} ({time.kind})"
+            time = self._time(properties)
+            search = partial(whole(client), index=self.index)
+            rows, nowhere = self._counted(search, self._all()), self._timeless(search)
+        left = f"; {nowhere} documents without a time are left out" if nowhere else ""
+        known = f"{rows} documents of {len(properties)} fields"
+        return f"{self._where}: {known}, time field {time.name} ({time.kind}){left}"
 
     def count(self, window: Window) -> int:
         with self._server.connected(self.slices) as client:
@@ -120,14 +124,16 @@ class ElasticsearchSource:
         return {"bool": {"filter": [*conditions, *own]}}
 
     def _window_count(self, search: Callable[..., Any], within: Mapping[str, Any]) -> int:
-        nowhere = {"bool": {"must_not": {"exists": {"field": self.time_field}}}}
-        timeless = 0 if self.null_time == "ignore" else self._counted(search, self._all(nowhere))
-        if timeless:
-            raise BadData(
-                f"{timeless} rows of {self._where} have no {self.time_field}, so they belong to no window: "
-                "give them a time, or leave them out with `source.null_time: ignore`."
-            )
+        if self.null_time == "refuse":
+            self._timeless(search)
         return self._counted(search, self._all(within))
+
+    def _timeless(self, search: Callable[..., Any]) -> int:
+        nowhere = {"bool": {"must_not": {"exists": {"field": self.time_field}}}}
+        found = self._counted(search, self._all(nowhere))
+        if found and self.null_time == "refuse":
+            raise timeless(found, self._where, self.time_field)
+        return found
 
     def _counted(self, search: Callable[..., Any], query: Mapping[str, Any]) -> int:
         answer = search(query=query, size=0, track_total_hits=True)

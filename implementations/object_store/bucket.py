@@ -6,11 +6,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from pydantic import PositiveInt, SecretStr
+from pydantic import Field, PositiveInt, SecretStr
 
 from implementations.object_store import objects
 from implementations.staging.manifest_file import NAME, addressed, believed
@@ -38,7 +38,7 @@ class BucketStage:
     it is written or read.
     """
 
-    url: str
+    url: Annotated[str, Field(examples=["s3://my-bucket/stage"])]
     endpoint: str | None = None
     region: str | None = None
     access_key_id: SecretStr | None = None

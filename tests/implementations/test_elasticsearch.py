@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 import pyarrow as pa
 import pytest
+from pydantic import SecretStr
 
 from implementations.elasticsearch.source import ElasticsearchSource
 from pipeline_framework.errors import BadData, Misuse, Unavailable
@@ -46,7 +47,9 @@ class Index:
 
     def source(self, **settings: Any) -> ElasticsearchSource:
         """A source of it."""
-        return ElasticsearchSource(**{"index": self.name, "time_field": "at", "url": self.server, **settings})
+        return ElasticsearchSource(
+            **{"url": SecretStr(self.server), "index": self.name, "time_field": "at", **settings}
+        )
 
 
 @pytest.fixture
@@ -220,9 +223,10 @@ def test_a_format_of_its_own_is_refused(index: Index) -> None:
 
 def test_nobody_there_is_unavailable() -> None:
     """Worth another try."""
-    source = ElasticsearchSource("events", "at", "http://127.0.0.1:9")
-    with pytest.raises(Unavailable, match="does not answer"):
+    source = ElasticsearchSource(SecretStr("http://me:secret@127.0.0.1:9"), "events", "at")
+    with pytest.raises(Unavailable, match="does not answer") as raised:
         source.count(WINDOW)
+    assert "secret" not in f"{raised.value}{source}"
 
 
 def test_windows_side_by_side_cover_the_index(index: Index) -> None:

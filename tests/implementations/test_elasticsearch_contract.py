@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 import httpx
 import pyarrow as pa
 import pytest
+from pydantic import SecretStr
 
 from implementations.elasticsearch.source import ElasticsearchSource
 from pipeline_framework.testing.source_contract import Fill, SourceContract
@@ -66,7 +67,7 @@ class TestElasticsearch(SourceContract):
             index_rows(elasticsearch_server, index, table)
             columns = {"tags": "list<string>", "unsigned": "uint64", "place.at": "list<double>"}
             return ElasticsearchSource(
-                index, TIME_FIELD, elasticsearch_server, columns=columns, page_rows=7, slices=2
+                SecretStr(elasticsearch_server), index, TIME_FIELD, columns=columns, page_rows=7, slices=2
             )
 
         return fill
