@@ -19,10 +19,9 @@ def played(
     airflow: RealAirflow, scenarios: dict[str, Scenario], parts: dict[str, Part]
 ) -> Iterator[dict[str, Future[End]]]:
     """The plays that were asked for, some at once: runs wait more than they work."""
-    with ThreadPoolExecutor(AT_ONCE) as stage:
-        yield {
-            how: stage.submit(performed, airflow, scenarios[slug(how)], part) for how, part in parts.items()
-        }
+    stage = ThreadPoolExecutor(AT_ONCE)
+    yield {how: stage.submit(performed, airflow, scenarios[slug(how)], part) for how, part in parts.items()}
+    stage.shutdown(cancel_futures=True)
 
 
 def performed(airflow: RealAirflow, scenario: Scenario, part: Part) -> End:
