@@ -103,15 +103,14 @@ def _move(database: Database, lock: Lock, move: str, **parameters: object) -> Re
     doubts: list[InDoubt] = []
 
     def made_once() -> Record:
-        made = _made(database, lock, move) if doubts else None
         try:
-            return made or _tried(database, lock, move, parameters)
+            return _tried(database, lock, move, parameters)
         except InDoubt as doubt:
             doubts.append(doubt)
             raise
-        except LockLost:  # or the server made the move in doubt only while this one waited for its row
-            if late := doubts and _made(database, lock, move):
-                return late
+        except LockLost:  # or this very move was made before, though its answer was lost
+            if made := doubts and _made(database, lock, move):
+                return made
             raise
 
     record: Record = patiently(PATIENCE, lock.record_id)(made_once)

@@ -16,6 +16,7 @@ from pipeline_framework.control_table import (
     progress,
     ranges,
     rescue,
+    tail,
 )
 from pipeline_framework.control_table.states import Phase, Result
 from pipeline_framework.windows import Window
@@ -174,6 +175,7 @@ ACTS: dict[str, Callable[[Database, PipelineKey], Act]] = {
     "retry": after(quarantined, decisions.retry, **ALL),
     "skip": after(quarantined, decisions.skip, **ALL),
     "quarantine": after(hours, decisions.quarantine, **ALL),
+    "regrid": after(hours, tail.drop, actor="ann", reason="x"),
     "clear_lock": partial(clearing, only_stale=False),
     "clear_stale_lock": partial(clearing, only_stale=True),
 }

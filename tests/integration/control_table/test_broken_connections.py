@@ -26,7 +26,7 @@ pytestmark = pytest.mark.services
 # What a maker is not told makes no difference when it asks again; all others recognise their move themselves.
 TOLD = {
     *("add_windows", "adopt_temporary", "renew", "rescue", "release_run", "release_slot", "interrupt_run"),
-    *("reopen", "force_reopen", "retry", "skip", "quarantine", "clear_lock", "clear_stale_lock"),
+    *("reopen", "force_reopen", "retry", "skip", "quarantine", "regrid", "clear_lock", "clear_stale_lock"),
 }
 ALONE = {"claim_held_back", "claim_in_order", "claim_window"}  # of one window that may be taken
 
