@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import pyarrow as pa
@@ -124,9 +125,23 @@ class DuckDBTarget:
         import duckdb
 
         with _plainly(f"{self.path} (table {self._table})"):
-            Path(self.path).parent.mkdir(parents=True, exist_ok=True)
+            _made(Path(self.path))
             with duckdb.connect(self.path, read_only=read_only, config=_SETTINGS) as connection:
                 return _with_room(connection, lambda: work(DuckDBWords(connection)))
+
+
+def _made(path: Path) -> None:
+    """The file, whole: DuckDB writes a new one bit by bit, and another process would find half of it."""
+    import duckdb
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if not path.exists():
+        with TemporaryDirectory(prefix=".", dir=path.parent) as draft:
+            duckdb.connect(Path(draft, path.name)).close()
+            with suppress(
+                OSError
+            ):  # somebody was faster; or a disk without links, where DuckDB makes it in place
+                os.link(Path(draft, path.name), path)
 
 
 def _storable(schema: pa.Schema) -> None:

@@ -63,6 +63,20 @@ def test_asking_makes_no_file(target: DuckDBTarget) -> None:
     assert not Path(target.path).parent.joinpath("w.duckdb").exists()
 
 
+def test_a_new_file_appears_whole(target: DuckDBTarget, monkeypatch: pytest.MonkeyPatch) -> None:
+    """DuckDB never writes a file from nothing in the place where others look for it."""
+    connect, opened = duckdb.connect, []
+
+    def connecting(path: Any, **settings: Any) -> duckdb.DuckDBPyConnection:
+        opened.append((Path(path) == Path(target.path), Path(path).exists()))
+        return connect(path, **settings)
+
+    monkeypatch.setattr(duckdb, "connect", connecting)
+    target.clear(lock_for())
+    assert opened == [(False, False), (True, True)]
+    assert [path.name for path in Path(target.path).parent.iterdir()] == ["w.duckdb"]
+
+
 @pytest.mark.parametrize("stopped", [False, True])
 def test_a_file_held_for_ever_names_the_process(target: DuckDBTarget, stopped: bool) -> None:
     """A stopped process holds it like a busy one; whoever waits says for whom."""

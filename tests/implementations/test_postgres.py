@@ -16,7 +16,15 @@ from pydantic import SecretStr
 
 from implementations.postgres.source import PostgresSource
 from implementations.postgres.target import PostgresTarget
-from pipeline_framework.errors import BadData, Misuse, PipelineError, Terminal, Transient, Unavailable
+from pipeline_framework.errors import (
+    BadData,
+    Misuse,
+    PipelineError,
+    StageLost,
+    Terminal,
+    Transient,
+    Unavailable,
+)
 from pipeline_framework.interfaces import Staged
 from pipeline_framework.testing.source_contract import table_of
 from pipeline_framework.testing.staged import staged_in
@@ -166,10 +174,10 @@ def test_an_error_of_the_stage_comes_out_as_it_is(target: PostgresTarget, put: P
 
     def breaking() -> Iterator[pa.RecordBatch]:
         yield from staged.batches()
-        raise Unavailable("The stage does not answer.")
+        raise StageLost("The stage is gone.")
 
     staged = put()
-    with pytest.raises(Unavailable, match="stage does not answer"):
+    with pytest.raises(StageLost, match="stage is gone"):
         target.load(lock_for(), replace(staged, batches=breaking))
 
 
