@@ -46,7 +46,7 @@ _FAULTS = (
     Fault(
         'database ".*" does not exist', Misuse, "does not exist: correct the database in `url`, or create it."
     ),
-    Fault('invalid (integer|URI|connection)|missing "="', Misuse, "has a `url` that cannot be read."),
+    Fault('invalid (integer|URI|connection|percent)|missing "="', Misuse, "has a `url` that cannot be read."),
     Fault("^42501", Misuse, "may not be used for want of permission: {text}"),
     Fault(r"^3F000|schema .* does not exist", Misuse, "has no such schema: correct `schema`, or create it."),
     Fault(r"^(22|23)|Can't map|Postgres array type", BadData, "cannot hold what is staged: {text}"),

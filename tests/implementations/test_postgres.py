@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import psycopg2
 import pyarrow as pa
@@ -202,6 +203,7 @@ def elsewhere(url: str, **parts: str) -> SecretStr:
     ("parts", "kind", "said"),
     [
         ({"password": "s3cr%20et"}, Misuse, "refuses the login"),
+        ({"password": "s3cr%zz"}, Misuse, "cannot be read"),
         ({"database": "nowhere"}, Misuse, "does not exist"),
         ({"server": "127.0.0.1:1"}, Unavailable, "127.0.0.1:1"),
         ({"server": "127.0.0.1:9z"}, Misuse, "cannot be read"),
@@ -327,9 +329,17 @@ def test_the_index_of_the_time_field_is_used(source: PostgresSource, kind: str) 
 
 def test_count_and_rows_are_of_one_snapshot(source: PostgresSource) -> None:
     """What comes between counting and reading is in neither."""
-    ask(source, "CREATE TABLE TABLE_ (at timestamptz)", f"INSERT INTO TABLE_ VALUES ('{WINDOW.start}')")
-    reading = source.read(WINDOW)
-    ask(source, f"INSERT INTO TABLE_ VALUES ('{WINDOW.start}')")
+    inserted = f"INSERT INTO TABLE_ VALUES ('{WINDOW.start}')"
+    ask(source, "CREATE TABLE TABLE_ (at timestamptz)", inserted)
+    count = PostgresSource._count
+
+    def counting(*arguments: Any) -> int:
+        counted = count(*arguments)
+        ask(source, inserted)
+        return counted
+
+    with patch.object(PostgresSource, "_count", counting):
+        reading = source.read(WINDOW)
     assert (reading.count, table_of(reading).num_rows, source.count(WINDOW)) == (1, 1, 2)
 
 
