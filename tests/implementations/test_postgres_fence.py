@@ -20,13 +20,15 @@ import pytest
 from pydantic import SecretStr
 
 import implementations.postgres.target as postgres_target
+from implementations.loading import ledger
+from implementations.loading.dialect import Dialect, Table
 from implementations.postgres.session import application_name, end_overtaken
 from implementations.postgres.target import PostgresTarget
 from implementations.postgres.words import PostgresWords
 from pipeline_framework.errors import Fenced, Misuse, Unavailable
 from pipeline_framework.interfaces import Loaded, Lock, Staged
 from pipeline_framework.testing.staged import processes, staged_in
-from pipeline_framework.testing.truth import AFTER, TIME_FIELD, WINDOW, lock_for, truth
+from pipeline_framework.testing.truth import AFTER, BEFORE, TIME_FIELD, WINDOW, lock_for, truth
 from pipeline_framework.windows import Window
 from tests.integration.control_table.proxy import proxied
 
@@ -169,6 +171,31 @@ def test_two_pipelines_that_race_for_the_same_time_do_not_both_get_it(
         on.set()
         assert first.result(30).rows == 60
     assert target.count(Window(WINDOW.start, AFTER.end)) == 60
+
+
+def test_reservations_of_a_table_take_turns(target: PostgresTarget, put: Put) -> None:
+    """While one is made that nobody can see yet, nobody else is told that the time is free."""
+    target.load(lock_for(BEFORE), put(60, BEFORE))
+    reserved, on, reserve = Event(), Event(), ledger.reserve
+
+    def reserving(dialect: Dialect, table: Table, lock: Lock) -> None:
+        reserve(dialect, table, lock)
+        if not lock.mapping_name:
+            reserved.set()
+            on.wait(60)
+
+    later = Window(WINDOW.start + (WINDOW.end - WINDOW.start) / 2, AFTER.end)
+    with patch.object(ledger, "reserve", reserving), ThreadPoolExecutor(2) as pool:
+        first = pool.submit(target.load, lock_for(), put())
+        try:
+            assert reserved.wait(30)
+            second = pool.submit(target.load, lock_for(later, mapping_name="other"), put(60, later))
+            wait_for_blocked(target)
+        finally:
+            on.set()
+        assert first.result(30).rows == 60
+        with pytest.raises(Misuse, match="contract"):
+            second.result(30)
 
 
 def test_a_window_asked_for_but_never_loaded_is_not_said_to_be_loaded(
