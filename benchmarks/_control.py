@@ -1,6 +1,7 @@
 """Control tables of any size: pipelines with a long finished history and windows that wait behind it."""
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from sqlalchemy import text
@@ -12,11 +13,15 @@ SERIES = {
     "postgresql": "generate_series(0, :windows - 1) AS series(n)",
     "sqlite": """(WITH RECURSIVE numbers(n) AS (
         SELECT 0 UNION ALL SELECT n + 1 FROM numbers WHERE n < :windows - 1)
-        SELECT n FROM numbers) AS series""",
+        SELECT n FROM numbers WHERE n < :windows) AS series""",
 }
 MINUTES = {  # `n` minutes behind the year 2000
     "postgresql": "(TIMESTAMPTZ '2000-01-01T00:00:00Z' + ({n}) * INTERVAL '1 minute')",
     "sqlite": "strftime('%Y-%m-%dT%H:%M:%f000Z', 946684800 + ({n}) * 60, 'unixepoch')",
+}
+EACH = {
+    "postgresql": "jsonb_array_elements_text(CAST(:pipelines AS jsonb)) AS each_one(pipeline_id)",
+    "sqlite": "(SELECT value AS pipeline_id FROM json_each(:pipelines)) AS each_one",
 }
 DAY = {
     "postgresql": "CAST({start} AT TIME ZONE 'UTC' AS date)",
@@ -33,40 +38,44 @@ INSERT INTO pipeline_records (pipeline_id, source_name, target_name, target_day,
     audit_start_time, audit_end_time, audit_status, audit_result,
     source_count, target_count, count_difference, percentage_difference,
     pipeline_start_time, pipeline_end_time, phase_completed, actor, move_name, move_number)
-SELECT :pipeline_id, 'source', 'target', {day},
+SELECT pipeline_id, 'source', 'target', {day},
        {start}, {end}, '1m', 'flights', 'scheduled__2013-03-10T05:00:00+00:00', 0, 'COMPLETED',
        1700000000000 + n, 1700000000000 + n, 'window/2013/03/10/epoch', 'sha256:0123456789abcdef',
        {start}, {end}, 'COMPLETED', {start}, {end}, 'COMPLETED', {start}, {end}, 'COMPLETED', 'loaded',
        1000, 1000, 0, 0, {start}, {end}, 'AUDIT', 'host:1', 'complete', 8
-  FROM {series}"""
+  FROM {each} CROSS JOIN {series}"""
 WAITING = """
 INSERT INTO pipeline_records (pipeline_id, target_day, window_start_time, window_end_time, time_interval,
     not_before, retry_attempt)
-SELECT :pipeline_id, {day}, {start}, {end}, '1m', {not_before}, {attempt} FROM {series}"""
+SELECT pipeline_id, {day}, {start}, {end}, '1m', {not_before}, {attempt} FROM {each} CROSS JOIN {series}"""
 ANNOUNCE = """
-INSERT INTO pipelines (pipeline_id, grid_history) VALUES (:pipeline_id, 'first: fixed 1m')
+INSERT INTO pipelines (pipeline_id, grid_history) SELECT pipeline_id, 'first: fixed 1m' FROM {each} WHERE TRUE
     ON CONFLICT DO NOTHING"""
 
 
-def finish(database: Database, pipeline_id: str, windows: int) -> None:
-    """So many finished windows of a minute from the year 2000 on."""
-    _insert(database, FINISHED, pipeline_id, windows, 0)
+def finish(database: Database, pipelines: Sequence[str], windows: int) -> None:
+    """Each gets so many finished windows of a minute from the year 2000 on."""
+    _insert(database, FINISHED, pipelines, windows, 0)
 
 
-def wait(database: Database, pipeline_id: str, windows: int, behind: int, *, backoff: bool = False) -> None:
-    """So many PENDING windows behind the first `behind` minutes; in backoff for years, or ready."""
+def wait(
+    database: Database, pipelines: Sequence[str], windows: int, behind: int, *, backoff: bool = False
+) -> None:
+    """Each gets so many PENDING windows behind the first `behind` minutes; in backoff for years, or ready."""
     far = MINUTES[database.dialect].format(n=60 * 24 * 365 * 100)
     words = {"not_before": far, "attempt": "1"} if backoff else {"not_before": "NULL", "attempt": "0"}
-    _insert(database, WAITING, pipeline_id, windows, behind, **words)
+    _insert(database, WAITING, pipelines, windows, behind, **words)
 
 
-def _insert(database: Database, sql: str, pipeline_id: str, windows: int, behind: int, **words: str) -> None:
-    minute = MINUTES[database.dialect]
+def _insert(
+    database: Database, sql: str, pipelines: Sequence[str], windows: int, behind: int, **words: str
+) -> None:
+    minute, each, named = MINUTES[database.dialect], EACH[database.dialect], json.dumps(list(pipelines))
     start, end = minute.format(n=f"n + {behind}"), minute.format(n=f"n + {behind} + 1")
-    day = DAY[database.dialect].format(start=start)
-    values = sql.format(start=start, end=end, day=day, series=SERIES[database.dialect], **words)
-    execute(database, ANNOUNCE, pipeline_id=pipeline_id)
-    execute(database, values, pipeline_id=pipeline_id, windows=windows)
+    words |= {"start": start, "end": end, "day": DAY[database.dialect].format(start=start), "each": each}
+    execute(database, ANNOUNCE.format(each=each), pipelines=named)
+    values = sql.format(series=SERIES[database.dialect], **words)
+    execute(database, values, pipelines=named, windows=windows)
 
 
 def execute(database: Database, sql: str, **parameters: object) -> None:

@@ -74,14 +74,18 @@ def summary(loads: list[Load]) -> Load:
     return Load(*(median(getattr(load, name) for load in loads) for name in ("rate", "middle", "p99")))
 
 
+def numbered(first: int) -> list[str]:
+    """As many pipelines as there are, named by numbers."""
+    return [str(first + number) for number in range(PIPELINES)]
+
+
 def fill(database: Database, windows: int, waiting: int) -> None:
     """A table of so many windows: 95 of 100 finished, as long as there are enough that wait."""
     each = waiting // PIPELINES
     done = max(0, windows - waiting) // PIPELINES
     with quickly(database):
-        for number in range(PIPELINES):
-            finish(database, str(number), done)
-            wait(database, str(number), each, done)
+        finish(database, numbered(0), done)
+        wait(database, numbered(0), each, done)
     settle(database)
 
 
@@ -120,7 +124,7 @@ def one_pipeline(bench: Bench, claims: int) -> None:
     """Every claim on one pipeline, autovacuum off, behind the dead entries of `claims` claims."""
     bench.server.run("ALTER TABLE pipeline_records SET (autovacuum_enabled = off)")
     with quickly(bench.database):
-        wait(bench.database, ONE, claims + (TIMES + 2) * bench.transactions, 0)
+        wait(bench.database, [ONE], claims + (TIMES + 2) * bench.transactions, 0)
     settle(bench.database)
     Bench(bench.server, bench.folder, bench.database, claims).claims(ONE)
     title = f"all claims on one pipeline, after {claims:,} without a vacuum"
@@ -133,14 +137,12 @@ def backoff(bench: Bench, waiting: int) -> None:
     """Windows in backoff before those that are ready, dead rows kept by a snapshot; against neither."""
     ready = (TIMES + 2) * bench.transactions
     with quickly(bench.database):
-        for number in range(PIPELINES):
-            behind, free = str(2000 + number), str(3000 + number)
-            wait(bench.database, behind, waiting // PIPELINES, 0, backoff=True)
-            for pipeline_id in (behind, free):
-                wait(bench.database, pipeline_id, ready // PIPELINES * 2, waiting // PIPELINES)
-        wait(bench.database, DEEP, waiting, 0, backoff=True)
-        for pipeline_id in (DEEP, FLAT):
-            wait(bench.database, pipeline_id, ready, waiting)
+        for many, without, each in (
+            (numbered(2000), numbered(3000), PIPELINES),
+            ([DEEP], [FLAT], 1),
+        ):
+            wait(bench.database, many, waiting // each, 0, backoff=True)
+            wait(bench.database, [*many, *without], ready * 2 // each, waiting // each)
     settle(bench.database)
     for ours, other, title in (
         (f"random(2000, {1999 + PIPELINES})", f"random(3000, {2999 + PIPELINES})", f"{PIPELINES} pipelines"),

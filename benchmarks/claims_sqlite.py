@@ -20,7 +20,6 @@ from pipeline_framework.control_table import Database, statements
 from pipeline_framework.control_table.migrations import migrate
 
 PROCESSES, TIMES = 16, 5
-SECONDS = 3.0
 GIVEN = {
     "pipeline_id": "1",
     "mapping_name": "",
@@ -61,33 +60,35 @@ def durable(
     connection.execute("COMMIT")
 
 
-def together(path: str, sql: str) -> list[float]:
+def together(path: str, sql: str, seconds: float) -> list[float]:
     """The times of all processes, sorted."""
     with get_context("fork").Pool(PROCESSES) as pool:
-        jobs = [pool.apply_async(work, (path, sql, SECONDS)) for _ in range(PROCESSES)]
+        jobs = [pool.apply_async(work, (path, sql, seconds)) for _ in range(PROCESSES)]
         return sorted(took for job in jobs for took in job.get())
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--windows", type=int, default=100_000, help="rows of the table")
-    count = parser.parse_args().windows
+    parser.add_argument("--seconds", type=float, default=3.0, help="of one run")
+    asked = parser.parse_args()
+    count, seconds = asked.windows, asked.seconds
     waiting = max(count // 20, 40_000)
     with TemporaryDirectory(prefix="pipeline-figures-") as folder:
         path = str(Path(folder) / "control.db")
         with Database(f"sqlite:///{path}") as database:
             migrate(database)
-            finish(database, "1", max(0, count - waiting))
-            wait(database, "1", waiting, max(0, count - waiting))
+            finish(database, ["1"], max(0, count - waiting))
+            wait(database, ["1"], waiting, max(0, count - waiting))
         with sqlite3.connect(path) as connection:
             connection.execute("CREATE TABLE plain (id INTEGER PRIMARY KEY, n INTEGER NOT NULL)")
             connection.executemany("INSERT INTO plain VALUES (?, 0)", ((n,) for n in range(1, 1000)))
         claim = statements.load("sqlite")["claim_oldest"].text
-        pairs = [(together(path, claim), together(path, UPDATE)) for _ in range(TIMES)]
+        pairs = [(together(path, claim, seconds), together(path, UPDATE, seconds)) for _ in range(TIMES)]
     ratio = median(len(ours) / len(theirs) for ours, theirs in pairs)
     ours, theirs = ([pair[side] for pair in pairs] for side in (0, 1))
     for title, runs in (("claims", ours), ("updates", theirs)):
-        rate = median(len(run) for run in runs) / SECONDS
+        rate = median(len(run) for run in runs) / seconds
         p99 = median(run[int(len(run) * 0.99)] for run in runs)
         longest = median(run[-1] for run in runs)
         told = f"{rate:,.0f}/s, p99 {p99:.0f} ms, longest wait {longest:.0f} ms"

@@ -118,10 +118,7 @@ class Driver:
         for transaction in transactions:
             cursor = self.connection.cursor()
             for name, parameters in transaction:
-                theirs = {"pipeline_id": "driver"} | (
-                    {"dag_run_id": "run"} if "dag_run_id" in parameters else {}
-                )
-                mine = {key: value for key, value in (theirs | held).items() if key in parameters}
+                mine = {key: value for key, value in (MINE | held).items() if key in parameters}
                 bound = {key: plain_value(value) for key, value in (parameters | mine).items()}
                 cursor.execute(self.texts[name], bound)
                 rows = cursor.fetchall() if cursor.description else []
@@ -159,7 +156,6 @@ def claim_pairs(server: Server, database: Database, times: int) -> list[tuple[fl
                 lambda h=holder, s=span: claims.claim_oldest(database, PipelineKey("framework"), h, **s)
             )
         pairs.append((ours, seconds(lambda t=theirs: driver.replay(t))))
-        server.run("UPDATE pipeline_records SET run_slot = run_slot + 1 WHERE pipeline_id = 'driver'")
     return pairs
 
 
@@ -187,8 +183,7 @@ def main() -> None:
         )
         pipeline.transfer = NothingMoves()
         with quickly(database):
-            for pipeline_id in ("framework", "driver"):
-                wait(database, pipeline_id, 720, 0)
+            wait(database, ["framework", "driver"], 720, 0)
         settle(database)
         told("one window, nothing to move", window_pairs(server, pipeline, min(times, 300)), "1.3 times")
         told("one claim", claim_pairs(server, database, min(times, 300)), "0.8 of its rate")

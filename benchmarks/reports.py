@@ -67,8 +67,8 @@ def measure(folder: Path, url: str, count: int) -> None:
         migrate(database)
         with quickly(database):
             for pipeline_id, size in (("long", count), ("short", SHORT)):
-                finish(database, pipeline_id, size - WAITING)
-                wait(database, pipeline_id, WAITING, size - WAITING)
+                finish(database, [pipeline_id], size - WAITING)
+                wait(database, [pipeline_id], WAITING, size - WAITING)
         cover(database, "long", max(0, (count - WAITING) // 1440 - SEALED_HERE))
         settle(database)
         started = perf_counter()
