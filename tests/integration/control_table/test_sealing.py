@@ -197,6 +197,14 @@ def test_newest_day_and_days_that_are_not_finished_stay_open(control: Database, 
     assert sealing.seal(control, key) == 0
 
 
+def test_day_is_sealed_once(control: Database, key: PipelineKey) -> None:
+    """Two cleanups that found the same days do not count them twice."""
+    finished_hours(control, key)
+    span = {"page_from": FIRST, "page_until": FIRST + 72 * HOUR}
+    assert len(control.run("seal_days", **key.parameters, **span)) == 2
+    assert control.run("seal_days", **key.parameters, **span) == []
+
+
 def test_days_behind_a_long_backlog_get_their_turn(
     control: Database, key: PipelineKey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
