@@ -69,7 +69,11 @@ class Address:
         if not re.match(r"postgres(ql)?(\+|$)", parts.scheme):
             raise Misuse(f"{self.shown}: `url` must begin with postgresql://, not with {parts.scheme}://.")
         options = {**_LIBPQ, **dict(parse_qsl(parts.query)), "application_name": application}
-        return parts._replace(scheme="postgresql", query=urlencode(options, quote_via=quote)).geturl()
+        # As it ought to be typed: what stands behind an @ in a password, libpq would take for a host, and tell.
+        login, at, place = parts.netloc.rpartition("@")
+        login = ":".join(quote(unquote(part), safe="") for part in login.split(":", 1))
+        query = urlencode(options, quote_via=quote)
+        return parts._replace(scheme="postgresql", netloc=f"{login}{at}{place}", query=query).geturl()
 
     def without_secrets(self, text: str) -> str:
         password = self._parts.password or dict(parse_qsl(self._parts.query)).get("password", "")

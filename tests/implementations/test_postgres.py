@@ -203,7 +203,7 @@ def elsewhere(url: str, **parts: str) -> SecretStr:
     ("parts", "kind", "said"),
     [
         ({"password": "s3cr%20et"}, Misuse, "refuses the login"),
-        ({"password": "s3cr%zz"}, Misuse, "cannot be read"),
+        ({"password": "s3cr@s3cr%zz"}, Misuse, "refuses the login"),
         ({"database": "nowhere"}, Misuse, "does not exist"),
         ({"server": "127.0.0.1:1"}, Unavailable, "127.0.0.1:1"),
         ({"server": "127.0.0.1:9z"}, Misuse, "cannot be read"),
