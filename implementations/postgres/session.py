@@ -69,7 +69,7 @@ class Address:
         if not re.match(r"postgres(ql)?(\+|$)", parts.scheme):
             raise Misuse(f"{self.shown}: `url` must begin with postgresql://, not with {parts.scheme}://.")
         options = {**_LIBPQ, **dict(parse_qsl(parts.query)), "application_name": application}
-        # As it ought to be typed: what stands behind an @ in a password, libpq would take for a host, and tell.
+        # Escaped anew: what stands behind an @ in a password libpq would take for a host, and tell.
         login, at, place = parts.netloc.rpartition("@")
         login = ":".join(quote(unquote(part), safe="") for part in login.split(":", 1))
         query = urlencode(options, quote_via=quote)
