@@ -104,8 +104,9 @@ def test_the_configuration_says_how_many(scripted: Pipeline) -> None:
     assert budget_of(scripted) == Budget(1, None)
 
 
-def test_a_chosen_window_is_run_alone(scripted: Pipeline) -> None:
-    """Whatever the budget allows."""
+def test_a_chosen_window_is_run_alone(scripted: Pipeline, transfer: ScriptedTransfer) -> None:
+    """Whatever the budget allows, and not again when it fails."""
+    transfer.faults["source_to_stage"] = [BadData("no")]
     chosen = Choice(window_start=NOW - timedelta(hours=5))
     assert len(list(run_some(scripted, NOW, Budget(4), chosen))) == 1
 

@@ -190,3 +190,16 @@ def test_a_window_that_is_claimed_at_that_moment_keeps_all_before_it(
         dropping.join(20)
         assert dropped == [0]
         assert len(list(windows(pipeline))) == 12
+
+
+@pytest.mark.parametrize("how", ["released", "failed"])
+def test_a_window_that_waits_again_is_not_dropped(
+    hourly: Pipeline, tmp_path: Path, control_url: str, how: str
+) -> None:
+    """A run has held it once: it stays as it was cut, and all before it."""
+    touch(hourly, list(windows(hourly))[-1], how)
+    with (
+        opened(tmp_path, hourly.key, control_url, "2h", "UTC") as pipeline,
+        pytest.raises(NothingToDo, match="no window can be dropped"),
+    ):
+        regrid(pipeline, actor="ann", reason="why")
