@@ -180,6 +180,8 @@ def cleared(task: str | None) -> Play:
         else:
             run.clear()
         until(lambda: run.tries("cleanup_stale_locks") == 2, "the second cleanup")
+        run.ended()
+        assert [record.dag_run_id for record in scenario.records()] == [run.run_id, None, None]
         yield run
 
     return play
