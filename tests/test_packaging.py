@@ -45,6 +45,6 @@ def test_the_wheel_finds_its_sql(wheel: Path, tmp_path: Path) -> None:
 
 def test_the_wheel_leaves_a_users_implementations_alone(wheel: Path) -> None:
     """`implementations` is a namespace: a folder of that name of somebody's own merges with it."""
-    assert (wheel / "implementations" / "duckdb.py").exists()
+    assert (wheel / "implementations" / "duckdb" / "target.py").exists()
     assert not (wheel / "implementations" / "__init__.py").exists()
     assert (wheel / "pipeline_framework" / "py.typed").exists()
