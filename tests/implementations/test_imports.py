@@ -7,7 +7,8 @@ PROGRAM = """
 import sys
 import implementations.duckdb, implementations.files, implementations.object_store.local
 import implementations.elasticsearch.source, pipeline_framework.testing
-print(sorted({"airflow", "duckdb", "elasticsearch", "obstore", "pyarrow.dataset", "sqlalchemy"} & set(sys.modules)))
+lazy = {"airflow", "duckdb", "elasticsearch", "obstore", "pyarrow.dataset", "sqlalchemy"}
+print(sorted(lazy & set(sys.modules)))
 """
 
 
