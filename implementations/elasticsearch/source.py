@@ -76,7 +76,7 @@ class ElasticsearchSource:
             time = self._time(properties)
             search = partial(whole(client), index=self.index)
             rows, nowhere = self._counted(search, self._all()), self._timeless(search)
-        left = f"; {nowhere} documents without a time are left out" if nowhere else ""
+        left = f"; {nowhere} rows without a time are left out" if nowhere else ""
         known = f"{rows} documents of {len(properties)} fields"
         return f"{self._where}: {known}, time field {time.name} ({time.kind}){left}"
 

@@ -1,5 +1,6 @@
 """How a run comes to hold a window: it claims one, or takes up the one it holds already."""
 
+import time
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,6 +11,7 @@ from pipeline_framework.control_table.states import Status
 from pipeline_framework.errors import LockConflict
 
 _BEGINNING = datetime(1, 1, 1, tzinfo=UTC)
+_LATE = (0, 0.1, 0.3, 0.6)  # seconds before each look for a claim whose answer was lost
 
 
 def claim_oldest(
@@ -184,8 +186,16 @@ def _claim(move: str, database: Database, key: PipelineKey, holder: Holder, **wh
 
 
 def _made_or_again(move: str, database: Database, parameters: dict[str, object]) -> list[dict[str, Any]]:
-    """If the claim was made, this slot holds the window; the server may make it while it is asked."""
+    """If the claim was made, this slot holds the window; the server may make it a moment later."""
+    for pause in _LATE:
+        time.sleep(pause)
+        if rows := _resumed_or_claimed(move, database, parameters):
+            return rows
+    return []
+
+
+def _resumed_or_claimed(move: str, database: Database, parameters: dict[str, object]) -> list[dict[str, Any]]:
     try:
         return database.run("resume", **parameters) or database.run(move, **parameters)
-    except LockConflict:
+    except LockConflict:  # it was made in between
         return database.run("resume", **parameters)

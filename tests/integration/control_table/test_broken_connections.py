@@ -94,13 +94,24 @@ def test_commit_that_comes_late_changes_no_outcome(
 
 
 @pytest.mark.parametrize("move", sorted(ALONE))
+def test_claim_that_comes_late_is_waited_for(
+    lossy: tuple[Proxy, Database], key: PipelineKey, move: str
+) -> None:
+    """The row is locked by the claim itself, which the server has yet to end."""
+    proxy, database = lossy
+    act, _ = twice(database, key, move)
+    proxy.cut_commits, proxy.late = 1, 0.4
+    assert act() is not None
+
+
+@pytest.mark.parametrize("move", sorted(ALONE))
 def test_claim_that_comes_late_and_was_passed_over_is_the_runs_all_the_same(
     lossy: tuple[Proxy, Database], key: PipelineKey, move: str
 ) -> None:
     """Asked too early, the run is told that there is nothing; its next try takes the window up."""
     proxy, database = lossy
     act, _ = twice(database, key, move)
-    proxy.cut_commits, proxy.late = 1, 0.4
+    proxy.cut_commits, proxy.late = 1, 3
     assert act() is None
     deadline = time.monotonic() + 10
     while (record := claims.resume(database, key, run(), lease_seconds=60)) is None:

@@ -159,6 +159,10 @@ def test_whoever_stops_listening_gets_every_window_put_back(
 
     staged = ScriptedTransfer.source_to_stage
     monkeypatch.setattr(ScriptedTransfer, "source_to_stage", slow)
+    # A window that nobody has staged is not there yet, whatever another slot has loaded.
+    monkeypatch.setattr(
+        ScriptedTransfer, "target_count", lambda _, lock: 10 if lock.columns["phase_completed"] else 0
+    )
     prepare(slots, NOW, 2)
     outcomes = run_side_by_side(slots, NOW, 2)
     assert next(outcomes).done
