@@ -5,10 +5,13 @@ port, from the distribution that Elastic publishes for integration tests, which 
 and if none is to be had, a skip with the reasons. That distribution lacks `GET /`, data streams, scripts.
 """
 
+import ctypes
 import os
 import secrets
 import shutil
+import signal
 import subprocess
+import sys
 import tempfile
 import time
 import zipfile
@@ -19,7 +22,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.services.postgres import die_with_parent, free_port, ordinary_user
+from tests.services.postgres import free_port, ordinary_user
 from tests.services.required import absent
 
 VERSION = "8.19.21"
@@ -139,11 +142,17 @@ def start(home: Path, folder: Path) -> tuple[int, "subprocess.Popen[bytes]"]:
     settings = [word for pair in ({**SETTINGS, **own}).items() for word in ("-E", "=".join(map(str, pair)))]
     java = Path(shutil.which("java") or "").resolve().parents[1]
     environment = {**os.environ, "ES_JAVA_HOME": str(java), "ES_JAVA_OPTS": HEAP, "HOME": str(folder)}
-    silent = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "preexec_fn": die_with_parent}
+    silent = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "preexec_fn": stop_with_parent}
     command = [home / "bin" / "elasticsearch", *settings]
     process = subprocess.Popen(command, cwd=folder, env=environment, **silent, **user)  # type: ignore[call-overload]
     await_answer(f"http://127.0.0.1:{port}/_cluster/health?wait_for_status=yellow", process)
     return port, process
+
+
+def stop_with_parent() -> None:
+    """As `postgres.die_with_parent`, by the signal on which Java ends: at SIGQUIT it tells of its threads."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(1, signal.SIGTERM)
 
 
 def await_answer(address: str, process: "subprocess.Popen[bytes]") -> None:
