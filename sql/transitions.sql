@@ -69,6 +69,19 @@ EXISTS (SELECT 1 FROM pipeline_ranges WHERE pipeline_ranges.id = :range_id AND r
 -- fragment: untouched
 pipeline_status = 'PENDING' AND lock_epoch = 0 AND retry_attempt = 0 AND range_id IS NULL AND reload_reason IS NULL
 
+-- fragment: chosen
+-- What a person decides on: the windows of that kind which touch [first, last), locked by their ids.
+chosen AS MATERIALIZED (
+    SELECT id AS chosen_id FROM pipeline_records
+     WHERE pipeline_id = :pipeline_id AND mapping_name = :mapping_name
+       AND window_start_time < {time:last} AND window_end_time > {time:first}
+       AND {it}
+     ORDER BY id {lock_rows})
+
+-- fragment: anew
+pipeline_status = 'PENDING', {no_markers}, {no_audit}, retry_attempt = 0, last_error = NULL, not_before = NULL,
+pipeline_start_time = NULL, pipeline_end_time = NULL, reload_reason = :reason
+
 -- fragment: used_up
 {it} = 1 AND retry_attempt + 1 >= max_attempts
 
@@ -460,43 +473,24 @@ RETURNING {columns};
 -- name: reopen
 -- A person wants finished windows loaded again. COMPLETED or FAILED → PENDING; epoch and ledger stay.
 -- Crash: the windows wait to be claimed; the target keeps its rows until the new ones replace them.
-WITH chosen AS MATERIALIZED (
-    SELECT id AS chosen_id FROM pipeline_records
-     WHERE pipeline_id = :pipeline_id AND mapping_name = :mapping_name
-       AND window_start_time < {time:last} AND window_end_time > {time:first}
-       AND pipeline_status IN ('COMPLETED', 'FAILED')
-     ORDER BY id {lock_rows})
+WITH {chosen:pipeline_status IN ('COMPLETED', 'FAILED')}
 UPDATE pipeline_records
-   SET pipeline_status = 'PENDING', {no_markers}, {no_audit}, retry_attempt = 0, last_error = NULL, not_before = NULL,
-       pipeline_start_time = NULL, pipeline_end_time = NULL, reload_reason = :reason,
-       actor = :actor, reason = :reason, {moved}
+   SET {anew}, actor = :actor, reason = :reason, {moved}
   FROM chosen WHERE id = chosen_id
 RETURNING {columns};
 
 -- name: force_reopen
 -- The same, and windows that were waiting anyway are loaded whatever the counts say. Crash: as after reopen.
-WITH chosen AS MATERIALIZED (
-    SELECT id AS chosen_id FROM pipeline_records
-     WHERE pipeline_id = :pipeline_id AND mapping_name = :mapping_name
-       AND window_start_time < {time:last} AND window_end_time > {time:first}
-       AND pipeline_status IN ('COMPLETED', 'FAILED', 'PENDING')
-     ORDER BY id {lock_rows})
+WITH {chosen:pipeline_status IN ('COMPLETED', 'FAILED', 'PENDING')}
 UPDATE pipeline_records
-   SET pipeline_status = 'PENDING', {no_markers}, {no_audit}, retry_attempt = 0, last_error = NULL, not_before = NULL,
-       pipeline_start_time = NULL, pipeline_end_time = NULL, reload_reason = :reason,
-       actor = :actor, reason = :reason, {moved}
+   SET {anew}, actor = :actor, reason = :reason, {moved}
   FROM chosen WHERE id = chosen_id
 RETURNING {columns};
 
 -- name: retry
 -- A person gives quarantined windows new attempts and ends the wait of those in backoff. FAILED or PENDING → PENDING.
 -- Crash: the windows wait to be claimed; markers stay.
-WITH chosen AS MATERIALIZED (
-    SELECT id AS chosen_id FROM pipeline_records
-     WHERE pipeline_id = :pipeline_id AND mapping_name = :mapping_name
-       AND window_start_time < {time:last} AND window_end_time > {time:first}
-       AND (pipeline_status = 'FAILED' OR (pipeline_status = 'PENDING' AND not_before IS NOT NULL))
-     ORDER BY id {lock_rows})
+WITH {chosen:(pipeline_status = 'FAILED' OR (pipeline_status = 'PENDING' AND not_before IS NOT NULL))}
 UPDATE pipeline_records
    SET pipeline_status = 'PENDING', not_before = NULL, pipeline_end_time = NULL,
        retry_attempt = CASE pipeline_status WHEN 'FAILED' THEN 0 ELSE retry_attempt END,
@@ -507,12 +501,7 @@ RETURNING {columns};
 -- name: skip
 -- A person does without windows. PENDING or FAILED → COMPLETED; the target keeps what it has.
 -- Crash: the windows are done, and say skipped.
-WITH chosen AS MATERIALIZED (
-    SELECT id AS chosen_id FROM pipeline_records
-     WHERE pipeline_id = :pipeline_id AND mapping_name = :mapping_name
-       AND window_start_time < {time:last} AND window_end_time > {time:first}
-       AND pipeline_status IN ('PENDING', 'FAILED')
-     ORDER BY id {lock_rows})
+WITH {chosen:pipeline_status IN ('PENDING', 'FAILED')}
 UPDATE pipeline_records
    SET pipeline_status = 'COMPLETED', audit_result = 'skipped', not_before = NULL, last_error = NULL,
        pipeline_end_time = {now}, range_id = NULL, actor = :actor, reason = :reason, {moved}
@@ -522,12 +511,7 @@ RETURNING {columns};
 -- name: quarantine
 -- A person takes windows out of line. PENDING → FAILED; attempts and markers stay.
 -- Crash: the windows wait for a person.
-WITH chosen AS MATERIALIZED (
-    SELECT id AS chosen_id FROM pipeline_records
-     WHERE pipeline_id = :pipeline_id AND mapping_name = :mapping_name
-       AND window_start_time < {time:last} AND window_end_time > {time:first}
-       AND pipeline_status = 'PENDING'
-     ORDER BY id {lock_rows})
+WITH {chosen:pipeline_status = 'PENDING'}
 UPDATE pipeline_records
    SET pipeline_status = 'FAILED', last_error = :reason, not_before = NULL, pipeline_end_time = {now},
        range_id = NULL, actor = :actor, reason = :reason, {moved}

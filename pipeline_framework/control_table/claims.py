@@ -2,7 +2,7 @@
 
 import time
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NotRequired, TypedDict, Unpack
 
 from pipeline_framework.control_table.database import Database, InDoubt
 from pipeline_framework.control_table.ranges import Range
@@ -14,66 +14,42 @@ _BEGINNING = datetime(1, 1, 1, tzinfo=UTC)
 _LATE = (0, 0.1, 0.3, 0.6)  # seconds before each look for a claim whose answer was lost
 
 
-def claim_oldest(
-    database: Database,
-    key: PipelineKey,
-    holder: Holder,
-    *,
-    watermark: datetime,
-    since: datetime | None = None,
-    lease_seconds: float,
-) -> Record | None:
+class Span(TypedDict):
+    """What a claim may take: windows that start at or after `since` and end at or before `watermark`."""
+
+    watermark: datetime
+    since: NotRequired[datetime | None]
+    lease_seconds: float
+
+
+def claim_oldest(database: Database, key: PipelineKey, holder: Holder, **span: Unpack[Span]) -> Record | None:
     """Lock the oldest PENDING window between `since` and `watermark` that does not wait for its next try.
 
     None when there is none. Raises `LockConflict` when this slot of this run holds a window already.
     """
-    which = {"watermark": watermark, "since": since or _BEGINNING, "lease_seconds": lease_seconds}
-    return _claim("claim_oldest", database, key, holder, **which)
+    return _claim("claim_oldest", database, key, holder, **_whole(span))
 
 
-def claim_newest(
-    database: Database,
-    key: PipelineKey,
-    holder: Holder,
-    *,
-    watermark: datetime,
-    since: datetime | None = None,
-    lease_seconds: float,
-) -> Record | None:
+def claim_newest(database: Database, key: PipelineKey, holder: Holder, **span: Unpack[Span]) -> Record | None:
     """The same for the newest such window."""
-    which = {"watermark": watermark, "since": since or _BEGINNING, "lease_seconds": lease_seconds}
-    return _claim("claim_newest", database, key, holder, **which)
+    return _claim("claim_newest", database, key, holder, **_whole(span))
 
 
 def claim_held_back(
-    database: Database,
-    key: PipelineKey,
-    holder: Holder,
-    *,
-    watermark: datetime,
-    since: datetime | None = None,
-    lease_seconds: float,
+    database: Database, key: PipelineKey, holder: Holder, **span: Unpack[Span]
 ) -> Record | None:
     """Lock the oldest window whose wait after a failure is over, though the circuit still wants proof.
 
     The other claims leave such a window to those that did not fail; where there are none, it is the proof.
     """
-    which = {"watermark": watermark, "since": since or _BEGINNING, "lease_seconds": lease_seconds}
-    return _claim("claim_held_back", database, key, holder, **which)
+    return _claim("claim_held_back", database, key, holder, **_whole(span))
 
 
 def claim_in_order(
-    database: Database,
-    key: PipelineKey,
-    holder: Holder,
-    *,
-    watermark: datetime,
-    since: datetime | None = None,
-    lease_seconds: float,
+    database: Database, key: PipelineKey, holder: Holder, **span: Unpack[Span]
 ) -> Record | None:
     """Lock the oldest window that is not COMPLETED; None when it is held, waits, failed or is not ready."""
-    which = {"watermark": watermark, "since": since or _BEGINNING, "lease_seconds": lease_seconds}
-    return _claim("claim_in_order", database, key, holder, **which)
+    return _claim("claim_in_order", database, key, holder, **_whole(span))
 
 
 def claim_window(
@@ -171,6 +147,10 @@ def whose(database: Database, record_id: int) -> str:
     if record.pipeline_status in (Status.COMPLETED, Status.FAILED):
         return f"{record.standing}; `pipeline reopen --window {record_id}` makes it run again."
     return f"{record.standing}."
+
+
+def _whole(span: Span) -> dict[str, object]:
+    return {**span, "since": span.get("since") or _BEGINNING}
 
 
 def _claim(move: str, database: Database, key: PipelineKey, holder: Holder, **which: object) -> Record | None:
