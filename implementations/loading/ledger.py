@@ -47,11 +47,12 @@ def prepare(dialect: Dialect, table: Table) -> None:
 def reserve(dialect: Dialect, table: Table, lock: Lock) -> None:
     """Give the window to this pipeline before its first load, in a row of epoch 0 that loaded nothing.
 
-    The row is what two sessions of an empty window meet at: only one at a time can `hold` it.
+    The row is what two sessions of an empty window meet at: only one at a time can `hold` it. It is looked
+    for first, as not every database can leave a present row alone; `queue` keeps others out meanwhile.
     """
-    marks, key = ", ".join("?" for _ in _KEY | _FACTS), _key(table, lock)
-    added = f"INSERT INTO {_place(dialect, table)} VALUES ({marks}) ON CONFLICT DO NOTHING"  # noqa: S608
-    dialect.rows(added, [*key, 0, "", 0, "", datetime.now(UTC)])
+    there = f"SELECT 1 FROM {_place(dialect, table)} WHERE {_where(dialect)}"  # noqa: S608
+    if not dialect.rows(there, _key(table, lock)):
+        _insert(dialect, table, [*_key(table, lock), 0, "", 0, "", datetime.now(UTC)])
 
 
 def hold(dialect: Dialect, table: Table, lock: Lock) -> None:
@@ -128,12 +129,15 @@ def note(dialect: Dialect, table: Table, lock: Lock, rows: int, digest: str) -> 
     loaded = Loaded(lock.epoch, lock.owner, rows, datetime.now(UTC))
     facts = [loaded.epoch, loaded.owner, rows, digest, loaded.loaded_at]
     assigned = ", ".join(f"{dialect.quoted(name)} = ?" for name in _FACTS)
-    ledger, key = _place(dialect, table), _key(table, lock)
-    change = f"UPDATE {ledger} SET {assigned} WHERE {_where(dialect)}"  # noqa: S608
-    if not dialect.changed(change, [*facts, *key]):
-        marks = ", ".join("?" for _ in _KEY | _FACTS)
-        dialect.changed(f"INSERT INTO {ledger} VALUES ({marks})", [*key, *facts])  # noqa: S608
+    change = f"UPDATE {_place(dialect, table)} SET {assigned} WHERE {_where(dialect)}"  # noqa: S608
+    if not dialect.changed(change, [*facts, *_key(table, lock)]):
+        _insert(dialect, table, [*_key(table, lock), *facts])
     return loaded
+
+
+def _insert(dialect: Dialect, table: Table, values: list[object]) -> None:
+    marks = ", ".join("?" for _ in values)
+    dialect.changed(f"INSERT INTO {_place(dialect, table)} VALUES ({marks})", values)  # noqa: S608
 
 
 def _entry(epoch: int, owner: str, rows: int, digest: str, loaded_at: int) -> Entry:
