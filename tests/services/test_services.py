@@ -24,11 +24,11 @@ def test_missing_service_skips_unless_it_is_required(
 def test_server_of_the_environment_is_taken_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is started when somebody names a server."""
     monkeypatch.setenv("PIPELINE_TEST_POSTGRESQL_URL", "postgresql://me@there/x")
-    with postgres.given([]) as url:
+    with postgres.named([]) as url:
         assert url == "postgresql://me@there/x"
     monkeypatch.delenv("PIPELINE_TEST_POSTGRESQL_URL")
     reasons: list[str] = []
-    with postgres.given(reasons) as url:
+    with postgres.named(reasons) as url:
         assert url is None
     assert reasons == ["PIPELINE_TEST_POSTGRESQL_URL is not set"]
 

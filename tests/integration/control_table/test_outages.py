@@ -24,6 +24,7 @@ from pipeline_framework.errors import Fenced, LockLost
 from pipeline_framework.testing.staged import staged_in
 from tests.integration.control_table.stories import FIRST, add_hours, claim, hour, loaded, read
 from tests.services import postgres
+from tests.services.processes import stop
 from tests.services.required import absent
 
 KEY = PipelineKey("p")
@@ -97,7 +98,7 @@ def own_server() -> Iterator[tuple[str, Callable[[float], None]]]:
     serving = [process]
 
     def crash(seconds: float) -> None:
-        postgres.stop(serving.pop())
+        stop(serving.pop())
         time.sleep(seconds)
         serving.append(postgres.serve(postgres.runnable(programs, folder, {}), folder, port))
 
@@ -108,7 +109,7 @@ def own_server() -> Iterator[tuple[str, Callable[[float], None]]]:
         )
     finally:
         for each in serving:
-            postgres.stop(each)
+            stop(each)
         shutil.rmtree(folder, ignore_errors=True)
 
 

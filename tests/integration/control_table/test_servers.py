@@ -16,7 +16,8 @@ from pipeline_framework.errors import Misuse, Unavailable
 from tests.integration.control_table.proxy import Proxy
 from tests.integration.control_table.stories import FIRST, add_hours, claim, hour, loaded
 from tests.services.control import by_hand
-from tests.services.postgres import execute, free_port
+from tests.services.postgres import execute
+from tests.services.processes import free_port
 
 
 def changed(url: str, **parts: object) -> str:
