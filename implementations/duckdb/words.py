@@ -62,6 +62,9 @@ class DuckDBWords:
         zone = "+00" if column_type.endswith("ZONE") else ""
         return f"{column_type} '{instant.astimezone(UTC):%Y-%m-%d %H:%M:%S.%f}{zone}'"
 
+    def cast(self, expression: str, column_type: str) -> str:
+        return f"CAST({expression} AS {column_type})"
+
     def microseconds(self, column: str) -> str:
         return f"epoch_us({column})"
 

@@ -76,6 +76,9 @@ class Dialect(Protocol):
         None for a type that does not hold instants to the microsecond.
         """
 
+    def cast(self, expression: str, column_type: str) -> str:
+        """The expression as a value of that column type, to be compared exactly with such a column."""
+
     def microseconds(self, column: str) -> str:
         """An instant's microseconds since 1970, UTC, as an expression: an integer needs no driver's zones."""
 
@@ -114,7 +117,7 @@ def definition(dialect: Dialect, table: Table, columns: Mapping[str, str]) -> st
 def insertion(dialect: Dialect, table: Table, pairs: Sequence[Pair], relation: str) -> str:
     """The statement that inserts the rows of a relation, each column cast to the table's type."""
     into = ", ".join(dialect.quoted(pair.column) for pair in pairs)
-    filled = ", ".join(f"CAST({_taken(dialect, pair)} AS {pair.type})" for pair in pairs)
+    filled = ", ".join(dialect.cast(_taken(dialect, pair), pair.type) for pair in pairs)
     return f"INSERT INTO {place(dialect, table)} ({into}) SELECT {filled} FROM {relation}"  # noqa: S608
 
 

@@ -14,7 +14,7 @@ def predicate(dialect: Dialect, table: Table, present: dict[str, str]) -> str:
     parts = []
     for name, value in table.scope.items():
         column = named(name, present, dialect, str(table), "scope")
-        parts.append(f" AND {dialect.quoted(column)} = CAST({literal(value)} AS {present[column]})")
+        parts.append(f" AND {dialect.quoted(column)} = {dialect.cast(literal(value), present[column])}")
     return "".join(parts)
 
 
@@ -33,5 +33,5 @@ def _differ(dialect: Dialect, table: Table, name: str, one: str | int, other: st
     kinds = [kind for column, kind in dialect.columns(table).items() if dialect.same_name(column, name)]
     if not kinds:
         return str(one) != str(other)
-    differ = f"SELECT CAST({literal(one)} AS {kinds[0]}) <> CAST({literal(other)} AS {kinds[0]})"
-    return bool(dialect.rows(differ)[0][0])
+    mine, theirs = (dialect.cast(literal(value), kinds[0]) for value in (one, other))
+    return bool(dialect.rows(f"SELECT {mine} <> {theirs}")[0][0])

@@ -62,6 +62,9 @@ class PostgresWords(Session):
             return None
         return f"{column_type} '{instant.astimezone(UTC).isoformat(' ')}'"
 
+    def cast(self, expression: str, column_type: str) -> str:
+        return f"CAST({expression} AS {column_type})"
+
     def microseconds(self, column: str) -> str:
         return f"(extract(epoch FROM {column}) * 1000000)::bigint"
 
