@@ -7,6 +7,7 @@ try) or a `Terminal` error (somebody has to act); nothing else may escape.
 `pipeline_framework.testing` proves an implementation against what the comments promise.
 """
 
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -16,6 +17,7 @@ from typing import Annotated, Any, Protocol
 import pyarrow as pa
 from pydantic import AfterValidator, ValidationInfo
 
+from pipeline_framework.dead_letters import DeadLetters
 from pipeline_framework.windows import Window
 
 
@@ -54,11 +56,25 @@ class Tally:
     read: int = 0
     bad: int = 0  # put aside with a reason
     filtered: int = 0  # left out by a transform
+    letters: DeadLetters = field(default_factory=DeadLetters, repr=False, compare=False)
+    _one_at_a_time: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)
+
+    def put_aside(self, document: bytes, reason: str, place: str = "") -> None:
+        """Keep a row of the window that does not fit, as it was written, instead of passing it on.
+
+        The reason is told without the row; threads may call this at once.
+        """
+        with self._one_at_a_time:
+            self.letters.add(document, reason, place)
+            self.bad += 1
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """One pass over a window: rows as batches of `schema`, and `count` rows from the same snapshot."""
+    """One pass over a window: rows as batches of `schema`, and `count` rows from the same snapshot.
+
+    `count` is of the rows in the batches and of those that the source puts aside in `tally`.
+    """
 
     schema: pa.Schema
     batches: Iterator[pa.RecordBatch]
@@ -80,7 +96,8 @@ class Manifest:
     """What one epoch staged; written last and only if absent, so that a reader sees all or nothing.
 
     Counts are None where a transfer cannot know them (a module of functions). `digest` is the hash
-    of the manifest's own text; the control table keeps it beside `address` in the marker.
+    of the manifest's own text; the control table keeps it beside `address` in the marker. `bad_files`
+    hold the rows that were put aside (see `dead_letters`); no target reads them.
     """
 
     address: str = ""
@@ -93,6 +110,12 @@ class Manifest:
     filtered_rows: int | None = None
     size: int | None = None
     source_count: int | None = None
+    bad_files: Sequence[StagedFile] = ()
+
+    @property
+    def bad_place(self) -> str:
+        """Where a person finds the rows that were put aside; empty where there are none."""
+        return f"{self.address.rpartition('/')[0]}/{self.bad_files[0].name}" if self.bad_files else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +161,10 @@ class Stage(Protocol):
         """One sentence on where it is; proves that a file can be written and removed."""
 
     def write(self, lock: Lock, reading: Reading) -> Manifest:
-        """Write all batches, then the manifest. Same epoch twice: the first manifest wins (`Fenced`)."""
+        """Write all batches, then the letters of the tally, then the manifest.
+
+        Same epoch twice: the first manifest wins (`Fenced`).
+        """
 
     def staged(self, lock: Lock) -> Staged:
         """What the marker in `lock.columns` names (manifest_address, manifest_digest).
@@ -174,11 +200,18 @@ class Target(Protocol):
         """Empty the window in such a transaction; the ledger row says 0 rows."""
 
 
+PutAside = Callable[[bytes, str], None]  # a row as JSON, and why
+
+
 class Transform(Protocol):
     """Changes batches on the way to the stage; rows left out count as filtered."""
 
-    def apply(self, batch: pa.RecordBatch) -> pa.RecordBatch:
-        """The changed batch; of one schema for every batch, an empty one included."""
+    def apply(self, batch: pa.RecordBatch, put_aside: PutAside) -> pa.RecordBatch:
+        """The changed batch; of one schema for every batch, an empty one included.
+
+        A row that does not fit is put aside instead of passed on. Raises `Misuse` for columns that are not
+        there, the first time on an empty batch before any row is read.
+        """
 
 
 class Transfer(Protocol):

@@ -86,6 +86,7 @@ def staged_facts(manifest: Manifest, lock: Lock) -> dict[str, object]:
             "staged": manifest.rows,
             "bad": manifest.bad_rows,
             "filtered": manifest.filtered_rows,
+            "bad_rows_in": manifest.bad_place or None,
         },
     }
 
@@ -200,7 +201,7 @@ def parked(pipeline: Pipeline, lock: Lock) -> Lock:
 
 def completed(pipeline: Pipeline, lock: Lock, result: Result, verdict: Verdict) -> Lock:
     """Complete the window with what was counted."""
-    record = progress.complete(pipeline.database, lock, result, **audit_facts(verdict))
+    record = progress.complete(pipeline.database, lock, result, **audit_facts(verdict, lock))
     source_and_target_answer(pipeline)
     return pipeline.moved(record).lock()
 
@@ -217,17 +218,18 @@ def mismatched(pipeline: Pipeline, lock: Lock, verdict: Verdict) -> None:
     """Mark the window mismatch: an attempt is counted, its markers go, the next load replaces it."""
     backoff = pipeline.config.backoff_seconds
     record = progress.mismatch(
-        pipeline.database, lock, verdict.explanation, backoff_seconds=backoff, **audit_facts(verdict)
+        pipeline.database, lock, verdict.explanation, backoff_seconds=backoff, **audit_facts(verdict, lock)
     )
     pipeline.moved(record)
 
 
-def audit_facts(verdict: Verdict) -> dict[str, object]:
-    """The columns that an audit fills."""
+def audit_facts(verdict: Verdict, lock: Lock) -> dict[str, object]:
+    """The columns that an audit fills; where the bad rows are stays known."""
+    bad_rows_in = (lock.columns["audit_detail"] or {}).get("bad_rows_in")
     return {
         "source_count": verdict.counts.expected,
         "target_count": verdict.counts.target_count,
         "count_difference": verdict.counts.difference,
         "percentage_difference": verdict.counts.percentage,
-        "audit_detail": verdict.detail(),
+        "audit_detail": {**verdict.detail(), "bad_rows_in": bad_rows_in},
     }

@@ -77,6 +77,7 @@ def streamed(config: FinalConfig) -> StreamedTransfer:
         registry.build("stage", config.stage or {}, config),
         registry.build("target", config.target or {}, config),
         [registry.build("transform", settings, config) for settings in config.transforms],
+        config.tolerated,
     )
 
 

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from implementations.staging.manifest_file import NAME, manifest_of, text_of
-from implementations.staging.parquet import Part, parts
+from implementations.staging.parquet import parts
 from implementations.staging.paths import epoch_folder, epoch_of, window_folder
 from pipeline_framework.errors import Fenced, StageLost
 from pipeline_framework.interfaces import Lock, Manifest, Reading, StagedFile
@@ -29,8 +29,11 @@ def write(
     """
     folder = epoch_folder(lock)
     fence(store, where, lock)
-    written = parts(reading.batches, reading.schema, part_bytes)
-    manifest = manifest_of(lock, reading, list(_stored(store, folder, written)), host)
+    written = ((part.data.pieces, part.rows) for part in parts(reading.batches, reading.schema, part_bytes))
+    files = list(_stored(store, f"{folder}/part-{{:05}}.parquet", written))
+    letters = (([text], rows) for text, rows in reading.tally.letters.files(part_bytes))
+    bad_files = list(_stored(store, f"{folder}/bad-{{:05}}.jsonl", letters))
+    manifest = manifest_of(lock, reading, files, bad_files, host)
     text = text_of(manifest, lock)
     fence(store, where, lock)
     if not _created(store, f"{folder}/{NAME}", [text]):
@@ -100,12 +103,14 @@ def _fenced(where: str, lock: Lock, newest: int) -> Fenced:
     )
 
 
-def _stored(store: "ObjectStore", folder: str, parts: Iterable[Part]) -> Iterator[StagedFile]:
+def _stored(
+    store: "ObjectStore", pattern: str, written: Iterable[tuple[list[bytes], int]]
+) -> Iterator[StagedFile]:
     # Created, never overwritten, at the next free number: another writer's files stay what they are.
-    names = (f"part-{number:05}.parquet" for number in count())
-    for part in parts:
-        name = next(name for name in names if _created(store, f"{folder}/{name}", part.data.pieces))
-        yield StagedFile(name, part.rows, part.data.size)
+    paths = (pattern.format(number) for number in count())
+    for pieces, rows in written:
+        path = next(path for path in paths if _created(store, path, pieces))
+        yield StagedFile(path.rpartition("/")[2], rows, sum(map(len, pieces)))
 
 
 def _created(store: "ObjectStore", path: str, pieces: list[bytes]) -> bool:

@@ -13,7 +13,9 @@ NAME = "manifest.json"
 _OUTSIDE = ("address", "digest")
 
 
-def manifest_of(lock: Lock, reading: Reading, files: Sequence[StagedFile], host: str) -> Manifest:
+def manifest_of(
+    lock: Lock, reading: Reading, files: Sequence[StagedFile], bad_files: Sequence[StagedFile], host: str
+) -> Manifest:
     """What was staged, before it has an address."""
     return Manifest(
         epoch=lock.epoch,
@@ -24,6 +26,7 @@ def manifest_of(lock: Lock, reading: Reading, files: Sequence[StagedFile], host:
         filtered_rows=reading.tally.filtered,
         size=sum(file.size for file in files),
         source_count=reading.count,
+        bad_files=tuple(bad_files),
     )
 
 
@@ -48,5 +51,6 @@ def believed(text: bytes, lock: Lock) -> Manifest:
             f"The manifest {marked['manifest_address']} is not the marked one; the window is staged again."
         )
     known = {field.name: facts[field.name] for field in fields(Manifest) if field.name in facts}
-    known["files"] = tuple(StagedFile(**file) for file in facts["files"])
+    for name in ("files", "bad_files"):
+        known[name] = tuple(StagedFile(**file) for file in facts.get(name, ()))
     return Manifest(**known | {"address": marked["manifest_address"], "digest": marked["manifest_digest"]})

@@ -49,3 +49,8 @@ def rows(number: int) -> str:
 def were(number: int) -> str:
     """The verb that goes with `number` rows."""
     return "was" if number == 1 else "were"
+
+
+def do(number: int) -> str:
+    """The same for `do`."""
+    return "does" if number == 1 else "do"

@@ -8,7 +8,7 @@ A module of functions knows only the counts of source and target; then these two
 from dataclasses import asdict, dataclass
 
 from pipeline_framework.audit.counts import Counts
-from pipeline_framework.audit.explain import findings, late
+from pipeline_framework.audit.explain import do, findings, late, rows, were
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,4 +35,6 @@ def judge(counts: Counts) -> Verdict:
 def _sound(counts: Counts) -> str:
     if counts.expected == 0:
         return "the window is empty in source and target"
-    return f"all {counts.kept:,} rows are in the target"
+    bad = counts.bad or 0
+    aside = f"; {rows(bad)} that {do(bad)} not fit {were(bad)} put aside" if bad else ""
+    return f"all {counts.kept:,} rows are in the target{aside}"

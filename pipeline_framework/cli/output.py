@@ -28,6 +28,7 @@ LABELS = {  # short, so that a table of windows fits a terminal
     "audit_result": "result",
     "source_count": "source",
     "target_count": "target",
+    "bad_rows": "bad",
     "retry_attempt": "attempts",
 }
 COLORS = {

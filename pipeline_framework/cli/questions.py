@@ -1,7 +1,8 @@
 """Commands that only read: plan, status, windows, show, gaps, locks list."""
 
+from collections.abc import Mapping
 from itertools import count, islice
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -97,7 +98,13 @@ def windows(
         wanted = history.Filter(*span(pipeline, first, last), state, result)
         most = shown_at_most(limit, form)
         found = (record.columns() for record in history.windows(pipeline, wanted, most))
-        output.print_rows(found, form, ["id", *WINDOW, *PROGRESS], most_note(most), COLUMNS)
+        told = map(with_bad_rows, found) if form is Format.TABLE else found
+        output.print_rows(told, form, ["id", *WINDOW, *PROGRESS, "bad_rows"], most_note(most), COLUMNS)
+
+
+def with_bad_rows(columns: Mapping[str, Any]) -> dict[str, Any]:
+    """A row with the number of those put aside, which JSON and CSV have in audit_detail."""
+    return {**columns, "bad_rows": (columns["audit_detail"] or {}).get("bad") or None}
 
 
 def cut_note(shown: int, more: int) -> str:

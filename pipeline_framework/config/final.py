@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -73,6 +74,11 @@ class FinalConfig(Keys):
     def time_back(self) -> TimeBack:
         """The stability lag."""
         return TimeBack.parse(self.x_time_back)
+
+    def tolerated(self, rows: int) -> int:
+        """How many of so many rows may be put aside."""
+        most = self.max_bad_rows
+        return most if isinstance(most, int) else int(rows * Decimal(most.rstrip("%")) / 100)
 
     @property
     def default_record(self) -> dict[str, str]:

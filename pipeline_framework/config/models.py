@@ -1,41 +1,25 @@
 """The keys of a pipeline file: what each means, its unit, its default. The reference page is made of this."""
 
-from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, WithJsonSchema
+from pydantic import AfterValidator, Field, SecretStr
 
 from pipeline_framework.config import rules
 from pipeline_framework.config.dag_settings import Airflow, Strict, fitting
-
-Name = Annotated[str, AfterValidator(rules.name)]
-OptionalName = Annotated[str, AfterValidator(lambda text: text and rules.name(text))]
-DagId = Annotated[str, AfterValidator(rules.dag_id)]
-Time = Annotated[
-    datetime,
-    BeforeValidator(rules.time),
-    WithJsonSchema({"type": "string", "pattern": r"^(\d{4}-\d\d-\d\d|.*\$\{)"}),
-]
-Whole = Annotated[int, BeforeValidator(rules.no_boolean)]
-Seconds = Annotated[float, BeforeValidator(rules.no_boolean), Field(allow_inf_nan=False)]
-WeekDay = Annotated[
-    int,
-    BeforeValidator(rules.week_day),
-    WithJsonSchema(
-        {"anyOf": [{"enum": list(rules.WEEKDAYS)}, {"type": "integer", "minimum": 0, "maximum": 6}]}
-    ),
-]
-Emails = Annotated[
-    tuple[Annotated[str, AfterValidator(rules.email)], ...],
-    BeforeValidator(rules.listed),
-    WithJsonSchema({"anyOf": [{"type": "array", "items": {"type": "string"}}, {"type": "string"}]}),
-]
-Fields = Annotated[
-    tuple[Annotated[str, AfterValidator(rules.checked_field)], ...], BeforeValidator(rules.listed)
-]
-KeyFunction = Annotated[str | None, AfterValidator(rules.key_function)]
-PART = {"type": "object", "properties": {"type": {"type": "string"}}, "required": ["type"]}
-Part = Annotated[dict[str, Any], AfterValidator(rules.part), WithJsonSchema(PART)]
+from pipeline_framework.config.kinds import (
+    DagId,
+    Emails,
+    Fields,
+    KeyFunction,
+    MaxBadRows,
+    Name,
+    OptionalName,
+    Part,
+    Seconds,
+    Time,
+    WeekDay,
+    Whole,
+)
 
 
 class Control(Strict):
@@ -139,6 +123,13 @@ class Keys(Strict):
     )
     max_retry_task: Whole = Field(
         3, ge=0, le=1000, description="Times that Airflow tries a failed task again within one DAG run."
+    )
+    max_bad_rows: MaxBadRows = Field(
+        0,
+        description="Rows of a window that may be put aside because they do not fit: a number, or a part "
+        "(`0.1%`) of those that the source counted. They lie with their reasons beside what is staged; more "
+        "of them fail the window.",
+        examples=["1%"],
     )
     backoff_seconds: Seconds = Field(
         60,

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -26,6 +27,7 @@ CHECKED_FIELDS = (
     *("pipeline_id", "mapping_name", "source_name", "target_name", "target_day"),
     *("window_start_time", "window_end_time", "time_interval", "key_x", "key_y", "key_z"),
 )
+PART = r"^\d{1,3}(\.\d+)?%$"  # of a hundred
 _SAMPLE = datetime(2013, 1, 31, 5, tzinfo=UTC)
 # What a template of function_x, function_y, function_z may name.
 SAMPLE_VALUES: Mapping[str, object] = {
@@ -83,6 +85,14 @@ def after_start(value: datetime | None, info: ValidationInfo) -> datetime | None
     if value and start and value <= start:
         raise ValueError(f"Must be after `start` ({start:%Y-%m-%dT%H:%M:%SZ}). Move it, or leave it out.")
     return value
+
+
+def max_bad_rows(value: object) -> object:
+    """A number of rows, or a part of them in percent."""
+    part = isinstance(value, str) and re.fullmatch(PART, value) and Decimal(value.rstrip("%")) <= 100
+    if part or (isinstance(value, int) and not isinstance(value, bool) and value >= 0):
+        return value
+    raise ValueError(f"'{value}' is neither a number of rows nor a part of them. Write 0, 100 or 0.5%.")
 
 
 def no_boolean(value: object) -> object:

@@ -1,5 +1,6 @@
 """What every stage promises, as tests to inherit."""
 
+import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -12,10 +13,10 @@ from pipeline_framework.testing.truth import AFTER, WINDOW, lock_for, marked, ro
 
 
 class StageContract:
-    """Inherit it, give the fixture `stage`, an empty one, and the method `lose`.
+    """Inherit it, give the fixture `stage`, an empty one, and the methods `lose` and `text`.
 
     `lose(stage, manifest, name)` removes one file of what was staged: the manifest itself for the
-    name "manifest", else the data file of that name.
+    name "manifest", else the data file of that name. `text(stage, manifest, name)` is what a file holds.
     """
 
     @pytest.fixture
@@ -24,6 +25,10 @@ class StageContract:
         raise NotImplementedError
 
     def lose(self, stage: Stage, manifest: Manifest, name: str) -> None:
+        """To be given by the connector's own test."""
+        raise NotImplementedError
+
+    def text(self, stage: Stage, manifest: Manifest, name: str) -> bytes:
         """To be given by the connector's own test."""
         raise NotImplementedError
 
@@ -47,6 +52,24 @@ class StageContract:
         assert manifest.size == sum(file.size for file in manifest.files)
         assert manifest.rows == sum(file.rows for file in manifest.files)
         assert manifest == stage.staged(marked(lock_for(epoch=7), manifest)).manifest
+
+    def test_rows_put_aside_lie_beside_the_others(self, stage: Stage) -> None:
+        """With reason, place and document, in files that the manifest names and no reader takes for rows."""
+        tally = Tally(60)
+        for number, document in enumerate((b'{"n": 1e400}', "é\n".encode(), b"\xff\x00")):
+            tally.put_aside(document, f"reason {number}", f"line {number}")
+        manifest = stage.write(lock_for(), reading(truth(), tally, count=63))
+        (file,) = manifest.bad_files
+        found = [json.loads(line) for line in self.text(stage, manifest, file.name).splitlines()]
+        assert [(each["reason"], each["place"]) for each in found] == [
+            (f"reason {number}", f"line {number}") for number in range(3)
+        ]
+        assert [each.get("document") for each in found] == ['{"n": 1e400}', "é\n", None]
+        assert (file.rows, manifest.bad_rows, found[2]["document_base64"]) == (3, 3, "/wA=")
+        assert manifest.bad_place == f"{manifest.address.rpartition('/')[0]}/{file.name}"
+        staged = stage.staged(marked(lock_for(), manifest))
+        assert (staged.manifest, staged.batches().read_all().num_rows) == (manifest, 60)
+        assert not any(path.endswith(file.name) for path in staged.paths)
 
     def test_zero_rows_are_staged_with_their_columns(self, stage: Stage) -> None:
         """An empty window has a manifest and a schema."""

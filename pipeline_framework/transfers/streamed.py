@@ -6,6 +6,8 @@ from functools import reduce
 
 import pyarrow as pa
 
+from pipeline_framework.audit.explain import do, rows
+from pipeline_framework.errors import BadData
 from pipeline_framework.interfaces import (
     Loaded,
     Lock,
@@ -19,15 +21,22 @@ from pipeline_framework.interfaces import (
 )
 from pipeline_framework.signals import Moved, emit
 
+# Rows that are put aside beyond those tolerated before a reading ends: enough to see what is wrong.
+GATHERED = 1000
+
 
 @dataclass(frozen=True, slots=True)
 class StreamedTransfer:
-    """Moves a window through three connectors; see `interfaces.Transfer` for what each method promises."""
+    """Moves a window through three connectors; see `interfaces.Transfer` for what each method promises.
+
+    `tolerated`: how many of so many rows may be put aside; more of them are `BadData`.
+    """
 
     source: Source
     stage: Stage
     target: Target
     transforms: Sequence[Transform] = ()
+    tolerated: Callable[[int], int] = lambda _: 0
 
     def check(self) -> Iterator[tuple[str, Callable[[], str]]]:
         yield "source", self.source.check
@@ -42,7 +51,12 @@ class StreamedTransfer:
 
     def source_to_stage(self, lock: Lock) -> Manifest:
         reading = self.source.read(lock.window)
-        return self.stage.write(lock, counted(changed(reading, self.transforms), lock))
+        most = self.tolerated(reading.count)
+        read = changed(until(reading, most + GATHERED), self.transforms)
+        manifest = self.stage.write(lock, counted(read, lock))
+        if reading.tally.bad > most:
+            raise too_many(lock, reading, most, manifest.bad_place)
+        return manifest
 
     def manifest(self, lock: Lock) -> Manifest:
         return self.stage.staged(lock).manifest
@@ -60,26 +74,52 @@ class StreamedTransfer:
         self.target.clear(lock)
 
 
-def changed(reading: Reading, transforms: Sequence[Transform]) -> Reading:
-    """The reading behind all transforms; rows they leave out are tallied as filtered."""
-
-    def apply(batch: pa.RecordBatch) -> pa.RecordBatch:
-        return reduce(lambda changing, transform: transform.apply(changing), transforms, batch)
+def until(reading: Reading, most: int) -> Reading:
+    """The same reading, which ends early once more than `most` rows were put aside."""
 
     def batches() -> Iterator[pa.RecordBatch]:
         for batch in reading.batches:
-            out = apply(batch)
-            tally_batch(reading.tally, batch.num_rows, out.num_rows)
-            yield out
+            yield batch
+            if reading.tally.bad > most:
+                getattr(reading.batches, "close", lambda: None)()  # its threads and connections end here
+                return
 
+    return replace(reading, batches=batches())
+
+
+def too_many(lock: Lock, reading: Reading, most: int, place: str) -> BadData:
+    """The error for a window of which too much was put aside."""
+    bad, first = reading.tally.bad, reading.tally.letters.first
+    few = f"{bad:,} of {rows(reading.count)} of window {lock.window} {do(bad)} not fit and {most:,} may"
+    return BadData(
+        f"{few}, the first because {first}; see {place}. Correct them at the source, or raise `max_bad_rows`."
+    )
+
+
+def changed(reading: Reading, transforms: Sequence[Transform]) -> Reading:
+    """The reading behind all transforms; rows they leave out are tallied as filtered."""
     empty = pa.RecordBatch.from_pylist([], schema=reading.schema)
-    return replace(reading, schema=apply(empty).schema, batches=batches())
+    schema = through(transforms, empty, reading.tally).schema
+    return replace(
+        reading,
+        schema=schema,
+        batches=(through(transforms, batch, reading.tally) for batch in reading.batches),
+    )
 
 
-def tally_batch(tally: Tally, came: int, left: int) -> None:
-    """Count a batch of `came` rows of which `left` went on."""
-    tally.read += came
-    tally.filtered += came - left
+def through(transforms: Sequence[Transform], batch: pa.RecordBatch, tally: Tally) -> pa.RecordBatch:
+    """A batch behind all transforms, tallied."""
+    bad = 0
+
+    def put_aside(document: bytes, reason: str) -> None:
+        nonlocal bad
+        bad += 1
+        tally.put_aside(document, reason)
+
+    out = reduce(lambda changing, transform: transform.apply(changing, put_aside), transforms, batch)
+    tally.read += batch.num_rows
+    tally.filtered += batch.num_rows - out.num_rows - bad
+    return out
 
 
 def counted(reading: Reading, lock: Lock) -> Reading:

@@ -46,9 +46,16 @@ class TestBucketStage(StageContract):
         return stage_at(s3_server, f"s3://{fresh_bucket()}/stage/")
 
     def lose(self, stage: BucketStage, manifest: Manifest, name: str) -> None:  # type: ignore[override]
-        bucket, folder = manifest.address.removeprefix("s3://").rpartition("/")[0].split("/", 1)
         wanted = "manifest.json" if name == "manifest" else name
-        client(self.server).delete_object(Bucket=bucket, Key=f"{folder}/{wanted}")
+        client(self.server).delete_object(**self.place(manifest, wanted))
+
+    def text(self, stage: BucketStage, manifest: Manifest, name: str) -> bytes:  # type: ignore[override]
+        return bytes(client(self.server).get_object(**self.place(manifest, name))["Body"].read())
+
+    def place(self, manifest: Manifest, name: str) -> dict[str, str]:
+        """Where a file of a manifest lies."""
+        bucket, folder = manifest.address.removeprefix("s3://").rpartition("/")[0].split("/", 1)
+        return {"Bucket": bucket, "Key": f"{folder}/{name}"}
 
 
 def test_a_prefix_may_end_in_a_slash_or_not(stage: BucketStage, s3_server: str) -> None:

@@ -34,6 +34,9 @@ class TestLocalStage(StageContract):
         found = Path(stage.path).rglob("manifest.json" if name == "manifest" else name)
         next(found).unlink()
 
+    def text(self, stage: LocalStage, manifest: Manifest, name: str) -> bytes:  # type: ignore[override]
+        return next(Path(stage.path).rglob(name)).read_bytes()
+
 
 @pytest.fixture
 def stage(tmp_path: Path) -> LocalStage:

@@ -1,7 +1,7 @@
 """A pipeline on a real control table, of either kind in turn, whose transfer does as a test tells it."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -10,7 +10,7 @@ import pytest
 from pipeline_framework import pipeline as pipelines
 from pipeline_framework.config import load_final_config
 from pipeline_framework.control_table import PipelineKey
-from pipeline_framework.interfaces import Loaded, Lock, Manifest
+from pipeline_framework.interfaces import Loaded, Lock, Manifest, StagedFile
 from pipeline_framework.pipeline import Pipeline
 
 CONFIG = """
@@ -37,6 +37,7 @@ class ScriptedTransfer:
     target: int = 0
     ledger: Loaded | None = None
     lost: int = 0  # rows that go missing between stage and target
+    bad: int = 0  # rows that are put aside
     faults: dict[str, list[BaseException]] = field(default_factory=dict)
     calls: list[str] = field(default_factory=list)
 
@@ -58,8 +59,14 @@ class ScriptedTransfer:
 
     def source_to_stage(self, lock: Lock) -> Manifest:
         self._called("source_to_stage")
-        return Manifest(
-            f"window/{lock.epoch}", "digest", lock.epoch, "", (), self.source, 0, 0, 100, self.source
+        manifest = Manifest(f"window/{lock.epoch}/manifest.json", "digest", lock.epoch)
+        return replace(
+            manifest,
+            rows=self.source - self.bad,
+            bad_rows=self.bad,
+            filtered_rows=0,
+            source_count=self.source,
+            bad_files=[StagedFile("bad-00000.jsonl", self.bad, 100)] * bool(self.bad),
         )
 
     def manifest(self, lock: Lock) -> Manifest:
@@ -67,7 +74,7 @@ class ScriptedTransfer:
 
     def stage_to_target(self, lock: Lock) -> Loaded:
         self._called("stage_to_target")
-        self.target = self.source - self.lost
+        self.target = self.source - self.bad - self.lost
         self.ledger = Loaded(lock.epoch, lock.owner, self.target)
         return self.ledger
 

@@ -47,6 +47,18 @@ def lock(scripted: Pipeline) -> Lock:
     return store_and_validate(scripted, NOW)
 
 
+def test_bad_rows_are_known_after_the_audit(
+    scripted: Pipeline, lock: Lock, transfer: ScriptedTransfer
+) -> None:
+    """How many, and where they lie; the window is complete without them."""
+    transfer.bad = 3
+    story(scripted, lock)
+    status, detail = columns(scripted, "pipeline_status", "audit_detail")
+    assert status == "COMPLETED"
+    assert isinstance(detail, dict)
+    assert (detail["bad"], detail["bad_rows_in"]) == (3, f"window/{lock.epoch}/bad-00000.jsonl")
+
+
 def test_a_window_goes_through_its_phases_once(
     scripted: Pipeline, lock: Lock, transfer: ScriptedTransfer
 ) -> None:

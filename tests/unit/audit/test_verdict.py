@@ -56,6 +56,8 @@ def test_rows_put_aside_or_filtered_are_not_lost() -> None:
     verdict = judge(replace(SOUND, staged=8000, bad=13, filtered=100, loaded=8000, target_count=8000))
     assert verdict.sound
     assert verdict.counts.difference == 0
+    told = "all 8,000 rows are in the target; 13 rows that do not fit were put aside"
+    assert verdict.explanation == told
 
 
 def test_late_data_does_not_break_a_window() -> None:

@@ -384,3 +384,22 @@ def test_a_template_may_name_what_generation_gives(load: Load) -> None:
     template = "".join(f"{{{name}:{layout}}}" for name, layout in names.items())
     template += "".join(f"{{{name}}}" for name in plain)
     assert load(MODULE + f"function_x: '{template}'\n").function_x == template
+
+
+@pytest.mark.parametrize(
+    ("written", "rows", "tolerated"),
+    [("0", 1000, 0), ("12", 5, 12), ("1%", 1000, 10), ("0.1%", 1999, 1), ("100%", 7, 7), ("0%", 7, 0)],
+)
+def test_bad_rows_are_tolerated_by_number_or_part(
+    load: Load, written: str, rows: int, tolerated: int
+) -> None:
+    """A part is never rounded up."""
+    assert load(f"{MODULE}max_bad_rows: {written}\n").tolerated(rows) == tolerated
+
+
+@pytest.mark.parametrize("written", ["-1", "1.5", "101%", "many", "yes", "-1%", "[1]"])
+def test_a_tolerance_that_is_none_is_refused(problems: Problems, written: str) -> None:
+    """One sentence with both forms."""
+    (problem,) = problems(f"{MODULE}max_bad_rows: {written}\n")
+    assert "max_bad_rows" in problem
+    assert "Write 0, 100 or 0.5%." in problem

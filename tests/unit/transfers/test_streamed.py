@@ -1,20 +1,27 @@
 """Batches pass through transforms and are counted on the way."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
+import pytest
 
-from pipeline_framework.interfaces import Reading
-from pipeline_framework.transfers.streamed import changed
+from implementations.duckdb import DuckDBTarget
+from implementations.object_store.local import LocalStage
+from pipeline_framework.errors import BadData
+from pipeline_framework.interfaces import Manifest, PutAside, Reading
+from pipeline_framework.testing.truth import lock_for
+from pipeline_framework.transfers.streamed import StreamedTransfer, changed
+from pipeline_framework.windows import Window
 
 
 @dataclass(frozen=True)
 class Even:
     """Keeps even numbers and adds their half."""
 
-    def apply(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+    def apply(self, batch: pa.RecordBatch, put_aside: PutAside) -> pa.RecordBatch:
         kept = batch.filter(pc.equal(pc.bit_wise_and(batch["n"], 1), 0))
         return kept.append_column("half", pc.shift_right(kept["n"], 1))
 
@@ -48,3 +55,76 @@ def test_nothing_is_read_before_it_is_asked_for() -> None:
     assert out.tally.read == 0
     next(out.batches)
     assert out.tally.read == 3
+
+
+@dataclass(frozen=True)
+class Picky:
+    """Puts every row aside."""
+
+    def apply(self, batch: pa.RecordBatch, put_aside: PutAside) -> pa.RecordBatch:
+        for _ in range(batch.num_rows):
+            put_aside(b"{}", "it is too plain")
+        return batch.slice(0, 0)
+
+
+def test_rows_put_aside_are_not_filtered() -> None:
+    """They are counted as bad, with their letters."""
+    out = changed(reading(5, 4), [Even(), Picky()])
+    assert sum(batch.num_rows for batch in out.batches) == 0
+    assert (out.tally.read, out.tally.filtered, out.tally.bad) == (9, 4, 5)
+
+
+@dataclass(frozen=True)
+class Scripted:
+    """Stands in for a source whose batches close; the other parts of a transfer are real."""
+
+    given: Reading
+
+    def check(self) -> str:
+        return "answers"
+
+    def count(self, window: Window) -> int:
+        return self.given.count
+
+    def read(self, window: Window) -> Reading:
+        return self.given
+
+
+def moved(given: Reading, tmp_path: Path, tolerated: int) -> Manifest:
+    """A reading staged through `Picky`."""
+    stage = LocalStage(str(tmp_path / "stage"))
+    target = DuckDBTarget(str(tmp_path / "warehouse.duckdb"), "t", "at")
+    transfer = StreamedTransfer(Scripted(given), stage, target, [Picky()], lambda _: tolerated)
+    return transfer.source_to_stage(lock_for())
+
+
+def test_as_many_bad_rows_as_tolerated_are_staged(tmp_path: Path) -> None:
+    """The window goes on, and its manifest knows of them."""
+    assert moved(reading(5, 4), tmp_path, 9).bad_rows == 9
+
+
+def test_one_bad_row_more_fails_the_window(tmp_path: Path) -> None:
+    """The message says how many of how many, the first reason, and where a person finds the letters."""
+    with pytest.raises(
+        BadData, match=r"^9 of 9 rows .* 8 may, the first because it is too plain; see "
+    ) as raised:
+        moved(reading(5, 4), tmp_path, 8)
+    (letters,) = tmp_path.rglob("bad-*.jsonl")
+    assert str(letters) in str(raised.value)
+    assert len(letters.read_text().splitlines()) == 9
+
+
+def test_a_reading_that_is_all_bad_ends_early(tmp_path: Path) -> None:
+    """After a thousand letters more than tolerated nobody reads on, and the source is closed."""
+    closed = []
+    given = reading(*[500] * 100)
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        try:
+            yield from given.batches
+        finally:
+            closed.append(True)
+
+    with pytest.raises(BadData, match="2,500 of 50,000 rows"):
+        moved(replace(given, batches=batches()), tmp_path, 1000)
+    assert closed == [True]
