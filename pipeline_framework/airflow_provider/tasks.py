@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 Held = Any  # what store_and_validate hands on: record_id, window, epoch; None in `airflow tasks test`
 
 
-@task
+@task(multiple_outputs=False)  # else Airflow would keep each key as an XCom of its own, a request each
 def load_final_config(file: str) -> dict[str, Any]:
     """Check the configuration; what it came to, with its secrets hidden, is shown as this task's XCom."""
     with told_to_airflow():
@@ -98,8 +98,8 @@ def audit(file: str, held: Held) -> None:
         before = finished(pipeline)
         if before:
             log.info("window %s was finished before: %s", before.window, confirmed(pipeline, before))
-            return
-    carry_out("audit", file, held)
+        else:
+            step_done("audit", pipeline, held)
 
 
 # A teardown without setups: it runs however the run ended, and its success cannot hide a failed audit.
@@ -134,16 +134,21 @@ def run_windows(file: str) -> None:
 
 
 def carry_out(step: str, file: str, held: Held) -> None:
-    """One step on the window that this run holds, with its consequences in the control table."""
+    """One step on the window that this run holds."""
+    with at_work(file) as pipeline:
+        step_done(step, pipeline, held)
+
+
+def step_done(step: str, pipeline: "Pipeline", held: Held) -> None:
+    """The step with its consequences in the control table."""
     from pipeline_framework import attempts, phases
     from pipeline_framework.airflow_provider.runs import retry_in
     from pipeline_framework.operations.task import STEPS
 
-    with at_work(file) as pipeline:
-        lock = phases.take_up(pipeline, held["record_id"]) if held else left_by_a_test(pipeline)
-        with bound_contextvars(window=str(lock.window), epoch=lock.epoch, phase=step):
-            attempts.carry_out(pipeline, lock, STEPS[step], retry_in=retry_in(get_current_context()))
-            log.info("window %s: %s done", lock.window, step)
+    lock = phases.take_up(pipeline, held["record_id"]) if held else left_by_a_test(pipeline)
+    with bound_contextvars(window=str(lock.window), epoch=lock.epoch, phase=step):
+        attempts.carry_out(pipeline, lock, STEPS[step], retry_in=retry_in(get_current_context()))
+        log.info("window %s: %s done", lock.window, step)
 
 
 def left_by_a_test(pipeline: "Pipeline") -> "Lock":

@@ -38,8 +38,7 @@ class Renewal:
             logger.warning("%s: the lease could not be renewed: %s", self._what, error)
 
     def start(self) -> None:
-        """Renew now and from now on."""
-        self.renew()
+        """Renew from now on; the move that began the work has just written the first lease."""
         self._thread.start()
 
     def stop(self) -> None:

@@ -50,6 +50,11 @@ def test_cleanup_is_a_teardown_that_cannot_decide_the_run(dag: DAG) -> None:
     assert not any(task.is_setup for task in dag.tasks)
 
 
+def test_the_configuration_is_one_xcom(dag: DAG) -> None:
+    """Airflow would keep every key of a dict as an XCom of its own, with a request for each."""
+    assert not getattr(dag.get_task("load_final_config"), "multiple_outputs")  # noqa: B009 mypy knows mapped ones
+
+
 def test_each_dag_has_parameters_of_its_own(tmp_path: Path) -> None:
     """Checked like any other of Airflow's; what a run chooses in one DAG is not seen in the next."""
     ours, other = build_dag(EXAMPLE), build_dag(EXAMPLE, dag_id="other")

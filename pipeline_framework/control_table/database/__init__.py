@@ -5,7 +5,6 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import Self
 
-from sqlalchemy import text
 from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random, wait_random_exponential
 
 from pipeline_framework.control_table import statements
@@ -36,7 +35,6 @@ class Database:
         self.safe_url = safe_text(self._url)
         self._engine = engine_of(self._url)
         self._statements = statements.load(self.dialect)
-        self._texts = {name: text(statement.text) for name, statement in self._statements.items()}
         self._patiently = Retrying(
             retry=retry_if_exception(_happened_not),
             wait=_WAITS[self.dialect],
@@ -90,7 +88,7 @@ class Database:
     def _begun(self, *, writes: bool) -> Transaction:
         """A new transaction; on SQLite one that writes holds the file's write lock from the start."""
         with refusing(self._url):
-            transaction = Transaction(self._engine.connect(), self._texts)
+            transaction = Transaction(self._engine.connect())
             return transaction.begin() if writes else transaction
 
 

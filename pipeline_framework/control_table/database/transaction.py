@@ -2,14 +2,16 @@
 
 import re
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
 from typing import Any, Self
 
-from sqlalchemy import URL, Connection, TextClause
+from sqlalchemy import URL, Connection, TextClause, text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolExhausted
 
+from pipeline_framework.control_table import statements
 from pipeline_framework.control_table.database.engine import safe_text
 from pipeline_framework.control_table.database.refusals import InDoubt, refusal
 from pipeline_framework.control_table.database.values import BINDERS, python_row
@@ -21,18 +23,18 @@ Row = dict[str, Any]
 class Transaction:
     """Statements that happen together or not at all: without `commit`, leaving the block takes them back."""
 
-    def __init__(self, connection: Connection, texts: Mapping[str, TextClause]) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self._texts = texts
-        self._sqlite = connection.dialect.name == "sqlite"
-        self._bind = BINDERS[connection.dialect.name]
+        self._dialect = connection.dialect.name
+        self._sqlite = self._dialect == "sqlite"
+        self._bind = BINDERS[self._dialect]
         self._holds_lock = False
 
     def run(self, name: str, /, **parameters: object) -> list[Row]:
         """The rows of one named statement."""
         bound = {parameter: self._bind(value) for parameter, value in parameters.items()}
         with refusing(self._connection.engine.url):
-            result = self._connection.execute(self._texts[name], bound)
+            result = self._connection.execute(_prepared(self._dialect, name), bound)
             if not result.returns_rows:
                 return []
             names = list(result.keys())
@@ -77,6 +79,12 @@ class Transaction:
         with suppress(SQLAlchemyError), self._connection:
             if self._holds_lock:
                 self._connection.exec_driver_sql("ROLLBACK")
+
+
+@cache
+def _prepared(dialect: str, name: str) -> TextClause:
+    """A statement as SQLAlchemy wants it: made once in a process, for the few that it runs."""
+    return text(statements.load(dialect)[name].text)
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from uuid import uuid4
 
 import pytest
@@ -258,7 +259,7 @@ def test_two_slots_of_a_run_hold_two_windows(control: Database, key: PipelineKey
 def test_a_range_is_kept_while_its_backfill_works(control: Database, key: PipelineKey) -> None:
     """A thread renews it; when it turns out to be let go, leaving the block says so."""
     add_hours(control, key, 1)
-    mine = ranges.register(control, key, order(0, 0))
+    mine = ranges.register(control, key, replace(order(0, 0), lease_seconds=0.6))
     with keeping(control, mine, 0.6):
         first = ranges.standing(control, key)[0].lease_expires_at
         time.sleep(0.5)
