@@ -41,8 +41,8 @@ class Documents:
         """A batch of decoded documents; `BadData` or `ValueError` for a value that does not fit."""
         return pa.RecordBatch.from_arrays(self._build(documents), schema=self.schema)
 
-    def one_by_one(self, documents: Sequence[msgspec.Raw]) -> tuple[pa.RecordBatch, list[Rejected]]:
-        """A batch of the documents that fit, and the others."""
+    def one_by_one(self, documents: Sequence[msgspec.Raw]) -> tuple[pa.RecordBatch, dict[int, Rejected]]:
+        """A batch of the documents that fit, and the others by their place."""
         try:
             return self._sorted_out(documents, self._convert)
         except (ValueError, BadData):  # decoded, but too large for its column, or no time
@@ -50,13 +50,13 @@ class Documents:
 
     def _sorted_out(
         self, documents: Sequence[msgspec.Raw], take: Converter
-    ) -> tuple[pa.RecordBatch, list[Rejected]]:
-        fitting, rejected = list[Any](), list[Rejected]()
-        for document in documents:
+    ) -> tuple[pa.RecordBatch, dict[int, Rejected]]:
+        fitting, rejected = list[Any](), dict[int, Rejected]()
+        for place, document in enumerate(documents):
             try:
                 fitting.append(take(document))
             except (ValueError, BadData) as error:
-                rejected.append(Rejected(bytes(document), str(error).partition("\n")[0]))
+                rejected[place] = Rejected(bytes(document), str(error).partition("\n")[0])
         return self.batch(fitting), rejected
 
     def _alone(self, document: msgspec.Raw) -> Any:

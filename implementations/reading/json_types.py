@@ -6,14 +6,14 @@ for a list of one.
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from decimal import Decimal
-from types import NoneType
+from operator import attrgetter
 from typing import Any, Literal
 
 import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
-from msgspec.structs import astuple
 
 from implementations.reading.times import TimeField
 
@@ -72,11 +72,11 @@ def columns_of(fields: Iterable[pa.Field], where: str) -> Callable[[Sequence[Any
 
     Raises `BadData` or `ValueError` for a value that does not fit its column.
     """
-    builders = [builder(field, where) for field in fields]
+    # A column at a time: rows as tuples, turned over, took four times as long for structs.
+    builders = [(attrgetter(f"f{place}"), builder(field, where)) for place, field in enumerate(fields)]
 
     def build(documents: Sequence[Any]) -> list[pa.Array]:
-        columns = zip(*map(astuple, documents), strict=True) if documents else [()] * len(builders)
-        return [make(values) for make, values in zip(builders, columns, strict=True)]
+        return [make(list(map(values_of, documents))) for values_of, make in builders]
 
     return build
 
@@ -105,12 +105,14 @@ def _plain(field: pa.Field, values: Sequence[Any]) -> pa.Array:
 
 
 def _structs(kind: pa.StructType, where: str) -> Builder:
-    build, nothing = columns_of(kind, where), struct_of(kind, "discard")()
+    build, nothing, members = columns_of(kind, where), struct_of(kind, "discard")(), list(kind)
 
     def make(values: Sequence[Any]) -> pa.Array:
+        if None not in values:
+            return pa.StructArray.from_arrays(build(values), fields=members)
         missing = pa.array([value is None for value in values], pa.bool_())
         present = [nothing if value is None else value for value in values]
-        return pa.StructArray.from_arrays(build(present), fields=list(kind), mask=missing)
+        return pa.StructArray.from_arrays(build(present), fields=members, mask=missing)
 
     return make
 
@@ -131,10 +133,11 @@ def _lists(kind: pa.ListType, where: str) -> Builder:
 
 
 def _times(field: pa.Field, values: Sequence[Any], where: str) -> pa.Array:
+    iso = TimeField(field.name, unit="iso")
+    with suppress(pa.ArrowTypeError):  # numbers among them
+        return iso.utc(pa.array(values, pa.string()), where)
     texts = [value if type(value) is str else None for value in values]
-    told = TimeField(field.name, unit="iso").utc(pa.array(texts, pa.string()), where)
-    if set(map(type, values)) <= {str, NoneType}:
-        return told
+    told = iso.utc(pa.array(texts, pa.string()), where)
     numbers = pa.array([None if type(value) is str else value for value in values])
     unit = (field.metadata or {}).get(UNIT, b"ms").decode()
     return pc.coalesce(told, TimeField(field.name, unit=unit).utc(numbers, where))

@@ -1,5 +1,6 @@
 """Elasticsearch as source, on a real server: one point in time, every kind of time, and plain refusals."""
 
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -153,11 +154,13 @@ def test_ids_may_be_a_column(index: Index) -> None:
     assert dict(zip(table["n"].to_pylist(), table["_id"].to_pylist(), strict=True)) == ids
 
 
-def test_a_document_that_does_not_fit_is_named(index: Index) -> None:
-    """What the mapping let pass and the schema does not; nothing is read."""
-    source = index.made().add(*numbered(3), {"at": FIRST.isoformat(), "n": 2.5}).source()
-    with pytest.raises(BadData, match=r"1 documents of index .* the field n does not fit int64"):
-        table_of(source.read(WINDOW))
+def test_a_document_that_does_not_fit_is_put_aside(index: Index) -> None:
+    """What the mapping let pass and the schema does not: counted, kept with its id and the reason."""
+    source = index.made().add(*numbered(3), {"at": FIRST.isoformat(), "n": 2.5}).source(id_column="id")
+    reading = source.read(WINDOW)
+    assert numbers(table_of(reading)) == [0, 1, 2]
+    assert (reading.count, reading.tally.bad) == (4, 1)
+    assert re.search(r"index test_\w+, _id \S+: the field n does not fit int64", reading.tally.letters.first)
 
 
 def test_unknown_fields_are_refused_or_left_out(index: Index) -> None:
@@ -166,8 +169,9 @@ def test_unknown_fields_are_refused_or_left_out(index: Index) -> None:
         {**MAPPING, "part": {"type": "object", "dynamic": False, "properties": {"a": {"type": "long"}}}}
     )
     index.add({"at": FIRST.isoformat(), "n": 1, "part": {"a": 1, "b": 2}})
-    with pytest.raises(BadData, match="the field b is not in the schema"):
-        table_of(index.source().read(WINDOW))
+    reading = index.source().read(WINDOW)
+    assert (table_of(reading).num_rows, reading.tally.bad) == (0, 1)
+    assert "the field b is not in the schema" in reading.tally.letters.first
     assert table_of(index.source(schema="discard").read(WINDOW))["part"].to_pylist() == [{"a": 1}]
 
 

@@ -1,22 +1,14 @@
-"""What Elasticsearch and OpenSearch have in common: mappings as schemas, windows as queries, pages."""
+"""Mappings as schemas: what the fields of an index are in Arrow."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, Generic, Literal, TypeVar
+from typing import Any
 
-import msgspec
 import pyarrow as pa
 
 from implementations.reading.json_types import AS_JSON
-from implementations.reading.times import INSTANT, microseconds
-from pipeline_framework.errors import BadData, Misuse, Unavailable
-from pipeline_framework.windows import Window
-
-T = TypeVar("T")
-Unit = Literal["s", "ms", "us", "ns"]
-PER_SECOND: Mapping[Unit, int] = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
+from implementations.reading.times import INSTANT
+from pipeline_framework.errors import Misuse
 
 # www.elastic.co/docs/reference/elasticsearch/mapping-reference/field-data-types. Numbers have 64 bits:
 # `_source` keeps what was sent, not what the index made of it.
@@ -29,92 +21,7 @@ _TYPES: Mapping[str, pa.DataType] = {
     "unsigned_long": pa.uint64(),
     "boolean": pa.bool_(),
 }
-_NUMBERS = {"long", "integer", "unsigned_long", "double", "float"}
 _NOT_IN_SOURCE = {"alias", "completion", "percolator", "rank_feature", "rank_features", "join"}
-
-
-class Hit(msgspec.Struct, Generic[T], gc=False):
-    """A document with its id, and where the next page begins behind it."""
-
-    id: str = msgspec.field(name="_id")
-    source: T = msgspec.field(name="_source")
-    sort: list[Any] = msgspec.field(default_factory=list)
-
-
-class Total(msgspec.Struct):
-    """How many documents match; `relation` is `eq` when that is exact."""
-
-    value: int
-    relation: str
-
-
-class Hits(msgspec.Struct, Generic[T]):
-    """The documents of a page."""
-
-    hits: list[Hit[T]]
-    total: Total | None = None
-
-
-class Shards(msgspec.Struct):
-    """How many shards did not answer."""
-
-    failed: int = 0
-
-
-class Page(msgspec.Struct, Generic[T]):
-    """An answer of `_search`."""
-
-    hits: Hits[T]
-    timed_out: bool
-    shards: Shards = msgspec.field(name="_shards")
-    pit_id: str | None = None
-
-    def whole(self, where: str) -> "Page[T]":
-        """The page itself; `Unavailable` when shards are missing from it."""
-        if self.timed_out or self.shards.failed:
-            raise Unavailable(
-                f"{where} answered without {self.shards.failed} of its shards (timed out: {self.timed_out}); "
-                "nothing of it is believed."
-            )
-        return self
-
-
-@dataclass(frozen=True, slots=True)
-class TimeBounds:
-    """How a time field is compared: its type in the mapping, and what its numbers count from 1970."""
-
-    name: str
-    kind: str
-    unit: Unit | None = None
-
-    @classmethod
-    def of(cls, name: str, properties: Mapping[str, Any], unit: Unit | None, where: str) -> "TimeBounds":
-        """The time field of a mapping; `Misuse` where it is missing or holds no times."""
-        kind = leaf(properties, name).get("type")
-        if kind in {"date", "date_nanos"} or (kind in _NUMBERS and unit):
-            return cls(name, str(kind), unit)
-        if kind is None or name not in properties:
-            raise Misuse(f"{where} has no field {name} at the top: correct `source.time_field`.")
-        remedy = "declare `source.time_unit` (s, ms, us or ns)" if kind in _NUMBERS else "name a date field"
-        raise Misuse(f"The time field {name} of {where} is {kind}, not a date: {remedy}.")
-
-    def within(self, window: Window) -> dict[str, Any]:
-        """The query for start <= time < end."""
-        bounds = {"gte": self._bound(window.start), "lt": self._bound(window.end)}
-        # Said here, because the field's own format may be any.
-        told = {"format": "strict_date_optional_time_nanos"} if self.kind.startswith("date") else {}
-        return {"range": {self.name: {**bounds, **told}}}
-
-    def _bound(self, instant: datetime) -> str | int | float:
-        if self.kind == "date" and instant.microsecond % 1000:
-            raise Misuse(
-                f"The time field {self.name} keeps milliseconds and the window begins or ends at {instant}: "
-                "take a granularity of whole milliseconds."
-            )
-        if self.kind.startswith("date"):
-            return instant.isoformat(timespec="microseconds").replace("+00:00", "Z")
-        whole, rest = divmod(microseconds(instant) * PER_SECOND[self.unit or "ms"], 10**6)
-        return whole + rest / 10**6 if rest else whole
 
 
 def leaf(properties: Mapping[str, Any], path: str) -> Mapping[str, Any]:
@@ -137,6 +44,8 @@ def properties_of(mappings: Mapping[str, Any], where: str) -> dict[str, Any]:
         mapping = answer["mappings"]
         if mapping.get("_source", {}).get("enabled") is False:
             raise Misuse(f"Index {index} keeps no _source, so its documents cannot be read back.")
+        if mapping.get("_source", {}).keys() & {"includes", "excludes"}:
+            raise Misuse(f"Index {index} keeps parts of _source only, so its documents cannot be read back.")
         _unite(united, mapping.get("properties", {}), index, "")
     return united
 
@@ -187,11 +96,3 @@ def _arrow(
         return None
     struct = pa.struct(_fields(field["properties"], declared, f"{path}."))
     return pa.list_(struct) if kind == "nested" else struct
-
-
-def first_of(rejected: Sequence[Any], where: str) -> BadData:
-    """The error for documents that do not fit."""
-    return BadData(
-        f"{len(rejected)} documents of {where} do not fit, the first because {rejected[0].reason}: correct "
-        "them, or declare `source.columns`, or let unknown fields go with `source.schema: discard`."
-    )

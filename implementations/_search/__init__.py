@@ -1,0 +1,1 @@
+"""What Elasticsearch and OpenSearch have in common: their answers differ in two addresses and one order."""

@@ -1,0 +1,47 @@
+"""Questions to a cluster: what is in the index, how much of it, and pages of it."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+from urllib.parse import quote
+
+import msgspec
+
+from implementations._search.answers import Page, Refused
+from implementations._search.server import Cluster
+
+# Rather fail than leave shards out; text, as it also stands in addresses.
+WHOLE = {"allow_partial_search_results": "false"}
+
+
+def path_of(index: str) -> str:
+    """An index, alias, pattern or list of them in an address."""
+    return "/" + quote(index, safe=",*")
+
+
+def mappings(cluster: Cluster, index: str) -> dict[str, Any]:
+    """The mapping of each index behind a name."""
+    found: dict[str, Any] = msgspec.json.decode(cluster.ask("GET", f"{path_of(index)}/_mapping"))
+    return found
+
+
+def counts(
+    cluster: Cluster, queries: Sequence[Mapping[str, Any]], index: str = "", point: str | None = None
+) -> list[int]:
+    """How many documents match each query, all asked at once: of an index, or at a point in time."""
+    body = {"pit": {"id": point}} if point else {}
+    asked = [{**body, "query": query, "size": 0, "track_total_hits": True} for query in queries]
+    sent = b"".join(msgspec.json.encode(line) + b"\n" for each in asked for line in (WHOLE, each))
+    answer = cluster.ask("POST", f"{path_of(index)}/_msearch" if index else "/_msearch", sent)
+    return [_total(cluster, each) for each in msgspec.json.decode(answer, type=_Answers).responses]
+
+
+class _Answers(msgspec.Struct):
+    responses: list[msgspec.Raw]
+
+
+def _total(cluster: Cluster, answer: msgspec.Raw) -> int:
+    if (status := msgspec.json.decode(answer, type=Refused).status) >= 300:
+        raise cluster.server.told(status, bytes(answer))
+    total = msgspec.json.decode(answer, type=Page[msgspec.Raw]).whole(cluster.server.where).hits.total
+    assert total
+    return total.value

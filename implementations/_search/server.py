@@ -1,0 +1,137 @@
+"""How a cluster is named and reached, and what its refusals mean."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal, Protocol
+from urllib.parse import unquote, urlsplit
+
+import msgspec
+from pydantic import SecretStr
+
+from pipeline_framework.errors import Misuse, PipelineError, Unavailable
+
+BUSY = {429, 502, 503, 504}  # too many requests, circuit breakers, nodes that come and go
+_LOGIN = re.compile(r"(?<=://)[^/@]*@")
+_SCHEME = re.compile(r"^(elasticsearch|opensearch)://")  # what a connection of Airflow's may begin with
+_PRIVILEGES = {
+    "source": "read and view_index_metadata",
+    "target": "read, write, create_index, maintenance and view_index_metadata, also on its ledger",
+}
+
+
+class Busy(Unavailable):
+    """The same request, or a smaller one, may go better in a while."""
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """Nodes of a cluster, and what they are asked about; `where` names it in messages.
+
+    The fields are those of the connectors; see `ElasticsearchSource`. `part` is `source` or `target`.
+    """
+
+    where: str
+    url: SecretStr
+    user: str | None
+    password: SecretStr | None
+    ca_certs: str | None
+    verify_certs: bool
+    timeout_seconds: int
+    api_key: SecretStr | None = None
+    part: Literal["source", "target"] = "source"
+
+    @property
+    def nodes(self) -> list[str]:
+        """The addresses as they may be shown."""
+        return [_SCHEME.sub("http://", _LOGIN.sub("", address)) for address in self._addresses]
+
+    @property
+    def shown(self) -> str:
+        """The same in messages."""
+        return ",".join(self.nodes)
+
+    @property
+    def _addresses(self) -> list[str]:
+        return self.url.get_secret_value().replace(" ", "").split(",")
+
+    @property
+    def login(self) -> tuple[str, str] | None:
+        """Name and password, of the first address or of the connector's own fields."""
+        within = urlsplit(self._addresses[0])
+        if within.username and within.password:
+            return unquote(within.username), unquote(within.password)
+        return (self.user, self.password.get_secret_value()) if self.user and self.password else None
+
+    @property
+    def tls(self) -> dict[str, Any]:
+        """What both clients call the settings of a connection with TLS; nothing for one without."""
+        if not self.shown.startswith("https"):
+            return {}
+        certificates = {"ca_certs": self.ca_certs} if self.ca_certs else {}
+        return {"verify_certs": self.verify_certs, "ssl_show_warn": False, **certificates}
+
+    @contextmanager
+    def named_well(self) -> Iterator[None]:
+        """What a client says of an address or a file of certificates, as an error of the framework."""
+        try:
+            yield
+        except (ValueError, OSError) as error:
+            raise Misuse(f"`{self.part}.url` {self.shown} cannot be used: {error}.") from error
+
+    def told(self, status: int, body: Any) -> PipelineError:
+        """The error for an answer of that status."""
+        reason, part = _reason(body), self.part
+        if status in {401, 403}:
+            return Misuse(
+                f"{self.shown} does not let these credentials use {self.where} ({reason}): correct "
+                f"`{part}.user` and `{part}.password`, or `{part}.api_key`; they need the privileges "
+                f"{_PRIVILEGES[part]}."
+            )
+        if "search_context_missing" in reason:
+            return Unavailable(f"{self.shown} forgot the point in time of {self.where}; it is read anew.")
+        if status == 404:
+            return Misuse(f"{self.shown} has no {self.where} ({reason}): correct `{part}.index`.")
+        if status in BUSY or status >= 500:
+            return (Busy if status in BUSY else Unavailable)(f"{self.shown} is busy ({status}: {reason}).")
+        remedy = "`source.query`" if part == "source" else "what is loaded, or the index"
+        return Misuse(f"{self.shown} refuses what is asked of {self.where} ({reason}): correct {remedy}.")
+
+    def unreachable(self, why: str) -> PipelineError:
+        """The error for no answer."""
+        if "certificate" in why.lower():
+            return Misuse(
+                f"{self.shown} is not trusted ({why}): name its authority with `{self.part}.ca_certs`."
+            )
+        return Busy(f"{self.shown} does not answer ({why}).")
+
+
+class Cluster(Protocol):
+    """A client that answers bytes as they came, does not try again, and raises the framework's errors."""
+
+    order: ClassVar[list[str]]  # of documents at a point in time: total, and cheap
+
+    @property
+    def server(self) -> Server:
+        """Whom it asks."""
+
+    def ask(self, method: str, path: str, body: Any = None, **parameters: Any) -> Any:
+        """The answer to a request; a body of bytes is sent as lines of JSON, any other as JSON."""
+
+    def remember(self, index: str, keep_alive: str) -> str:
+        """A new point in time."""
+
+    def forget(self, point: str) -> None:
+        """Let go of a point in time."""
+
+
+def _reason(body: Any) -> str:
+    """What an error says, in its shortest form."""
+    try:
+        error = (msgspec.json.decode(body) if isinstance(body, (bytes, str)) else body)["error"]
+        cause = (error.get("root_cause") or [error])[0]
+        return f"{cause['type']}: {cause['reason']}"
+    except (msgspec.DecodeError, KeyError, TypeError, AttributeError):
+        text = body.decode(errors="replace") if isinstance(body, bytes) else str(body or "")
+        return " ".join(text[:200].split())

@@ -1,0 +1,162 @@
+"""Documents as rows, of a cluster that speaks as Elasticsearch does."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field, fields
+from functools import cached_property
+from typing import Annotated, Any, Literal
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from pydantic import Field, PositiveInt, SecretStr
+
+from implementations._search import searches
+from implementations._search.bounds import TimeBounds, Unit
+from implementations._search.mapping import properties_of, schema_of
+from implementations._search.server import Cluster, Server
+from implementations._search.slices import KEEP_ALIVE, Slice, parts, read
+from implementations.reading.counted import timeless
+from implementations.reading.documents import Documents
+from implementations.reading.json_types import UNIT, Unknown
+from implementations.reading.schema_contract import declared_types
+from implementations.reading.times import INSTANT, inside
+from pipeline_framework.errors import BadData, Unavailable
+from pipeline_framework.interfaces import Reading, Tally
+from pipeline_framework.windows import Window
+
+
+@dataclass(frozen=True)
+class SearchSource(ABC):
+    """What `ElasticsearchSource` and `OpenSearchSource` say of themselves; `reached` is the system's own."""
+
+    url: Annotated[SecretStr, Field(examples=["https://localhost:9200"])]
+    index: str
+    time_field: str
+    query: Mapping[str, Any] = field(default_factory=dict)
+    columns: Mapping[str, str] = field(default_factory=dict)
+    schema: Unknown = "freeze"
+    time_unit: Unit | None = None
+    null_time: Literal["refuse", "ignore"] = "refuse"
+    id_column: str | None = None
+    slices: PositiveInt = 2
+    page_rows: Annotated[int, Field(ge=1, le=10_000)] = 5000
+    user: str | None = None
+    password: SecretStr | None = None
+    ca_certs: str | None = None
+    verify_certs: bool = True
+    timeout_seconds: PositiveInt = 60
+
+    @abstractmethod
+    def reached(self, server: Server) -> AbstractContextManager[Cluster]:
+        """The cluster, by the system's own client."""
+
+    def __post_init__(self) -> None:
+        declared_types(self.columns)
+
+    def check(self) -> str:
+        with self._connected() as cluster:
+            properties = self._properties(cluster)
+            time = self._bounds(properties)
+            rows, nowhere = searches.counts(cluster, [self._all(), self._all(self._nowhere)], self.index)
+        self._refuse(nowhere)
+        left = f"; {nowhere} rows without a time are left out" if nowhere else ""
+        known = f"{rows} documents of {len(properties)} fields"
+        return f"{self._where}: {known}, time field {time.name} ({time.kind}){left}"
+
+    def count(self, window: Window) -> int:
+        within = self._time.within(window)
+        with self._connected() as cluster:
+            return self._window_count(cluster, within, index=self.index)
+
+    def read(self, window: Window) -> Reading:
+        with self._connected() as cluster:
+            properties = self._properties(cluster)
+            within, schema = self._bounds(properties).within(window), self._schema(properties)
+            documents = Documents(schema, self.schema, self._where)
+            point = cluster.remember(self.index, KEEP_ALIVE)
+            count = self._window_count(cluster, within, point=point)
+        tally = Tally()
+        rows = self._rows(documents, tally, self._all(within), point)
+        return Reading(self._with_id(schema), self._complete(rows, window, count, tally), count, tally)
+
+    @property
+    def _where(self) -> str:
+        return f"index {self.index}"
+
+    def _connected(self) -> AbstractContextManager[Cluster]:
+        names = {each.name for each in fields(Server)} & {each.name for each in fields(self)}
+        server = Server(self._where, **{name: getattr(self, name) for name in names})
+        return self.reached(server)
+
+    @cached_property
+    def _time(self) -> TimeBounds:
+        # Once for all counts: a field's type never changes in an index.
+        with self._connected() as cluster:
+            return self._bounds(self._properties(cluster))
+
+    def _bounds(self, properties: Mapping[str, Any]) -> TimeBounds:
+        return TimeBounds.of(self.time_field, properties, self.time_unit, self._where)
+
+    def _properties(self, cluster: Cluster) -> dict[str, Any]:
+        return properties_of(searches.mappings(cluster, self.index), self._where)
+
+    def _schema(self, properties: Mapping[str, Any]) -> pa.Schema:
+        schema = schema_of(properties, declared_types(self.columns))
+        unit = {UNIT: self.time_unit.encode()} if self.time_unit else None
+        return schema.set(
+            schema.get_field_index(self.time_field), pa.field(self.time_field, INSTANT, metadata=unit)
+        )
+
+    def _all(self, *conditions: Mapping[str, Any]) -> dict[str, Any]:
+        own = [self.query] if self.query else []
+        return {"bool": {"filter": [*conditions, *own]}}
+
+    @property
+    def _nowhere(self) -> dict[str, Any]:
+        return {"bool": {"must_not": {"exists": {"field": self.time_field}}}}
+
+    def _window_count(self, cluster: Cluster, within: Mapping[str, Any], **place: str) -> int:
+        asked = [self._all(within), *([self._all(self._nowhere)] if self.null_time == "refuse" else [])]
+        rows, *nowhere = searches.counts(cluster, asked, **place)
+        self._refuse(sum(nowhere))
+        return rows
+
+    def _refuse(self, nowhere: int) -> None:
+        if nowhere and self.null_time == "refuse":
+            raise timeless(nowhere, self._where, self.time_field)
+
+    def _with_id(self, schema: pa.Schema) -> pa.Schema:
+        return schema.append(pa.field(self.id_column, pa.string())) if self.id_column else schema
+
+    def _rows(
+        self, documents: Documents, tally: Tally, query: Mapping[str, Any], point: str
+    ) -> Iterator[pa.RecordBatch]:
+        with self._connected() as cluster:
+            yield from read(
+                [
+                    Slice(cluster, documents, tally, query, part, point, self.page_rows, self.id_column)
+                    for part in parts(self.slices)
+                ]
+            )
+
+    def _complete(
+        self, batches: Iterator[pa.RecordBatch], window: Window, count: int, tally: Tally
+    ) -> Iterator[pa.RecordBatch]:
+        rows = 0
+        for batch in batches:
+            rows += batch.num_rows
+            yield self._of(batch, window)
+        if rows + tally.bad != count:
+            raise Unavailable(
+                f"{self._where} gave {rows + tally.bad} rows where {count} were counted; read it again."
+            )
+
+    def _of(self, batch: pa.RecordBatch, window: Window) -> pa.RecordBatch:
+        times = batch.column(batch.schema.get_field_index(self.time_field))
+        if pc.all(inside(times, window)).as_py() is False:
+            raise BadData(
+                f"{self._where} finds documents in {window} whose {self.time_field} reads as another time: "
+                "its format in the mapping is neither ISO 8601 nor milliseconds since 1970."
+            )
+        return batch
