@@ -31,6 +31,11 @@ def nested(kind: pa.DataType) -> bool:
     return bool(pa.types.is_nested(kind))
 
 
+def as_json(value: Any) -> str | None:
+    """A nested value as JSON text; bytes as hexadecimal digits, times and decimals as text."""
+    return None if value is None else json.dumps(value, ensure_ascii=False, default=_shown)
+
+
 def schema_of(staged: Staged) -> pa.Schema:
     """The staged columns as they are sent; those of nothing but NULL are left out, as they have no type."""
     kinds = [(column.name, plain(column.type)) for column in staged.schema]
@@ -49,16 +54,12 @@ def _sent(column: pa.Array, kind: pa.DataType) -> pa.Array:
     if column.type == kind:
         return column
     if nested(column.type):
-        return pa.array(map(_json, column.to_pylist(maps_as_pydicts="strict")), kind)
+        return pa.array(map(as_json, column.to_pylist(maps_as_pydicts="strict")), kind)
     if pa.types.is_timestamp(column.type) and column.type.unit == "ns":
         # Floored, as rounding moves a row into the next window; as plain numbers, as a zone's clock repeats.
         numbers = pc.floor_temporal(column.view(pa.timestamp("ns")), unit="microsecond")
         return numbers.cast(pa.timestamp("us")).view(kind)
     return column.cast(kind)
-
-
-def _json(value: Any) -> str | None:
-    return None if value is None else json.dumps(value, ensure_ascii=False, default=_shown)
 
 
 def _shown(value: Any) -> str:

@@ -7,6 +7,7 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
+from tests.services import mariadb
 from tests.services.postgres import databases
 
 NOBODY = 65534
@@ -43,4 +44,11 @@ def unprivileged() -> Iterator[None]:
 def postgres_data_url(postgres_server: str) -> Iterator[str]:
     """A database for rows; tests keep apart by the names of their tables."""
     with databases(postgres_server) as make:
+        yield make()
+
+
+@pytest.fixture(scope="session")
+def mariadb_data_url(mariadb_server: str) -> Iterator[str]:
+    """A database for rows of MariaDB; tests keep apart by the names of their tables."""
+    with mariadb.databases(mariadb_server) as make:
         yield make()

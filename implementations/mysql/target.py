@@ -1,0 +1,125 @@
+"""A table of MySQL or MariaDB as target; any number of processes may load into it at once."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from pydantic import NonNegativeFloat, SecretStr
+from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_delay, wait_random
+
+from implementations.loading import ledger, transaction
+from implementations.loading.dialect import Table, place
+from implementations.mysql.address import Address, Busy, plainly
+from implementations.mysql.session import end_overtaken, opened, sign_of
+from implementations.mysql.words import MySQLWords
+from pipeline_framework.errors import Misuse
+from pipeline_framework.interfaces import Loaded, Lock, Staged
+from pipeline_framework.windows import Window
+
+T = TypeVar("T")
+# Statements that change nothing and are refused without the right to them, before a missing table is noticed.
+_PROBES = {
+    "SELECT": "SELECT 1 FROM {0} WHERE false",
+    "INSERT": "INSERT INTO {0} SELECT * FROM {0} WHERE false",
+    "UPDATE": "UPDATE {0} SET epoch = epoch WHERE false",
+    "DELETE": "DELETE FROM {0} WHERE false",
+    "CREATE": "CREATE TABLE {0} LIKE {1}",
+}
+
+
+@dataclass(frozen=True)
+class MySQLTarget:
+    """One table of MySQL 8 or MariaDB 10.6 and newer (`type: mysql`), made from the first window's columns.
+
+    `url`: `mysql://user:password@host:3306/database`, with `?ssl_ca=...&ssl_verify_identity=true` and the
+    like where wanted, or in its place `conn_id`, the name of a connection; to the server itself, as a pooler
+    takes the session away between two statements. `time_field`: a column of DATETIME(6) or TIMESTAMP(6),
+    taken as UTC. `scope`: values by column that mark this pipeline's rows of a table shared with others.
+    `wait_seconds`: how long to wait for locks of others.
+    """
+
+    url: SecretStr
+    table: str
+    time_field: str
+    scope: Mapping[str, str | int] = field(default_factory=dict)
+    wait_seconds: NonNegativeFloat = 120.0
+
+    def check(self) -> str:
+        return f"{self._address.shown}: can write; {self._asked(self._ready)}"
+
+    def count(self, window: Window) -> int:
+        return self._asked(lambda words: transaction.count(words, self._table, window))
+
+    def load(self, lock: Lock, staged: Staged) -> Loaded:
+        return self._held(lock, lambda words: transaction.replace_window(words, self._table, lock, staged))
+
+    def loaded(self, lock: Lock) -> Loaded | None:
+        found = self._asked(lambda words: ledger.entry(words, self._table, lock))
+        return found.loaded if found else None
+
+    def clear(self, lock: Lock) -> None:
+        self._held(lock, lambda words: transaction.clear_window(words, self._table, lock))
+
+    @property
+    def _table(self) -> Table:
+        return Table(self._address.database, self.table, self.time_field, self.scope)
+
+    @property
+    def _address(self) -> Address:
+        return Address(self.url)
+
+    def _asked(self, work: Callable[[MySQLWords], T]) -> T:
+        with opened(self._address, str(self._table)) as session:
+            return work(MySQLWords(session.connection))
+
+    def _held(self, lock: Lock, work: Callable[[MySQLWords], T]) -> T:
+        where = str(self._table)
+        with opened(self._address, where) as session:
+            words = MySQLWords(session.connection, sign_of(self._table, lock))
+
+            def work_plainly() -> T:
+                with plainly(self._address, where):
+                    words.require_transactions(self._table)
+                    return work(words)
+
+            def make_way(_: RetryCallState) -> None:
+                end_overtaken(session, self._table, lock)
+
+            waiting = Retrying(
+                retry=retry_if_exception_type(Busy),
+                wait=wait_random(0.02, 0.25),
+                stop=stop_after_delay(self.wait_seconds),
+                before_sleep=make_way,
+                reraise=True,
+            )
+            answer: T = waiting(work_plainly)
+            return answer
+
+    def _ready(self, words: MySQLWords) -> str:
+        loads = Table(self._table.schema, ledger.NAME, "")
+        lacking = [
+            f"{right} on {place(words, table)}"
+            for table, rights in ((self._table, "SELECT INSERT DELETE"), (loads, "SELECT INSERT UPDATE"))
+            for right in (*rights.split(), *(() if words.columns(table) else ("CREATE",)))
+            if not _may(words, right, table)
+        ]
+        if lacking:
+            raise Misuse(f"{self._address.shown} may not be written: grant {', '.join(lacking)}.")
+        words.require_transactions(self._table)
+        there = "is there" if transaction.ready(words, self._table) else "will be made"
+        way = "" if words.takes_files() else "; rows go in by INSERT, as its local_infile is off"
+        return f"the table {self._table} {there}{way}"
+
+
+def _may(words: MySQLWords, right: str, table: Table) -> bool:
+    from pymysql.err import MySQLError
+
+    nowhere = Table(table.schema, "pipeline_no_such_table", "")
+    try:
+        words.rows(_PROBES[right].format(place(words, table), place(words, nowhere)))
+    except MySQLError as refused:
+        if refused.args[0] in {1044, 1142, 1143}:
+            return False
+        if refused.args[0] != 1146:
+            raise
+    return True

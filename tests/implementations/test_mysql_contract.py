@@ -1,0 +1,101 @@
+"""MySQL and MariaDB keep the contracts of sources and of targets, tried on a MariaDB."""
+
+import os
+import secrets
+import signal
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from decimal import Decimal
+from typing import Any
+from unittest.mock import patch
+
+import pyarrow as pa
+import pytest
+from pydantic import SecretStr
+
+from implementations.mysql.target import MySQLTarget
+from implementations.mysql.words import MySQLWords
+from pipeline_framework.interfaces import Lock, Staged
+from pipeline_framework.testing.scope_contract import ScopeContract
+from pipeline_framework.testing.staged import processes
+from pipeline_framework.testing.target_contract import TargetContract
+from pipeline_framework.testing.truth import SCHEMA, TIME_FIELD
+from tests.services.mariadb import execute
+
+# Lists and structures become JSON, and MariaDB makes 0.0 of -0.0.
+HELD = [name for name in SCHEMA.names if name not in {"place", "tags", "ratio"}]
+
+pytestmark = pytest.mark.services
+
+
+class TestMySQLTarget(TargetContract):
+    """A table with a difficult name, by LOAD DATA, on a server that is neither strict nor UTC nor utf8mb4."""
+
+    columns = HELD
+
+    @pytest.fixture
+    def target(self, mariadb_data_url: str) -> MySQLTarget:
+        return MySQLTarget(SecretStr(mariadb_data_url), f"fl`ig'hts? %s {secrets.token_hex(4)}", TIME_FIELD)
+
+    def rows(self, target: MySQLTarget) -> pa.Table:  # type: ignore[override]
+        name, url = target.table.replace("`", "``"), target.url.get_secret_value()
+        names = [column for column, *_ in execute(url, f"SHOW COLUMNS FROM `{name}`")]
+        found = execute(url, f"SELECT * FROM `{name}`")
+        columns = {name: [row[place] for row in found] for place, name in enumerate(names)}
+        return pa.table({name: typed(name, values) for name, values in columns.items()})
+
+    def crash(self, target: MySQLTarget, lock: Lock, staged: Staged, step: int) -> bool:  # type: ignore[override]
+        process = processes().Process(target=killed_at, args=(step, target, lock, staged))
+        process.start()
+        process.join()
+        assert process.exitcode in {0, -signal.SIGKILL}
+        return process.exitcode != 0
+
+
+class TestMySQLTargetByInsert(TestMySQLTarget):
+    """The same where the server does not take files."""
+
+    @pytest.fixture(autouse=True)
+    def _no_files(self, mariadb_data_url: str) -> Any:
+        execute(mariadb_data_url, "SET GLOBAL local_infile = 0")
+        yield
+        execute(mariadb_data_url, "SET GLOBAL local_infile = 1")
+
+
+class TestMySQLScope(ScopeContract):
+    """A table that pipelines share."""
+
+    @pytest.fixture
+    def scoped(self, mariadb_data_url: str) -> Callable[[Mapping[str, str | int]], MySQLTarget]:
+        url, name = SecretStr(mariadb_data_url), f"shared_{secrets.token_hex(4)}"
+        return lambda scope: MySQLTarget(url, name, TIME_FIELD, scope=scope)
+
+
+def typed(name: str, values: list[Any]) -> pa.Array:
+    """What the driver hands out, in the types of the truth."""
+    kind = SCHEMA.field(name).type if name in SCHEMA.names else pa.string()
+    if pa.types.is_boolean(kind):
+        values = [None if value is None else bool(value) for value in values]
+    if pa.types.is_decimal(kind):
+        values = [None if value is None else Decimal(value) for value in values]
+    return pa.array(values, kind)
+
+
+def killed_at(step: int, target: MySQLTarget, lock: Lock, staged: Staged) -> None:
+    """Load, and die in front of the statement of that number."""
+    seen = 0
+
+    def dying(run: Callable[..., Any]) -> Callable[..., Any]:
+        def counting(*arguments: Any) -> Any:
+            nonlocal seen
+            if seen == step:
+                os.kill(os.getpid(), signal.SIGKILL)
+            seen += 1
+            return run(*arguments)
+
+        return counting
+
+    with ExitStack() as patched:
+        for name in ("rows", "changed", "sent"):
+            patched.enter_context(patch.object(MySQLWords, name, dying(getattr(MySQLWords, name))))
+        target.load(lock, staged)
