@@ -5,6 +5,7 @@ the row as it was written in `document`, or in `document_base64` where that is n
 """
 
 import json
+import threading
 import weakref
 from base64 import b64encode
 from collections.abc import Iterator
@@ -17,11 +18,12 @@ MEMORY = 4 * 1024**2  # bytes; with more of them all go to a temporary file
 
 
 class DeadLetters:
-    """Letters in the order in which they came; one thread at a time adds to them."""
+    """Letters in the order in which they came; whoever adds to them holds `one_at_a_time`."""
 
     def __init__(self) -> None:
         self._lines: IO[bytes] = BytesIO()
         self.first = ""  # reason
+        self.one_at_a_time = threading.Lock()
 
     def add(self, document: bytes, reason: str, place: str = "") -> None:
         """Keep one."""

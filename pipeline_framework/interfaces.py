@@ -7,7 +7,6 @@ try) or a `Terminal` error (somebody has to act); nothing else may escape.
 `pipeline_framework.testing` proves an implementation against what the comments promise.
 """
 
-import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -57,14 +56,13 @@ class Tally:
     bad: int = 0  # put aside with a reason
     filtered: int = 0  # left out by a transform
     letters: DeadLetters = field(default_factory=DeadLetters, repr=False, compare=False)
-    _one_at_a_time: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)
 
     def put_aside(self, document: bytes, reason: str, place: str = "") -> None:
         """Keep a row of the window that does not fit, as it was written, instead of passing it on.
 
         The reason is told without the row; threads may call this at once.
         """
-        with self._one_at_a_time:
+        with self.letters.one_at_a_time:
             self.letters.add(document, reason, place)
             self.bad += 1
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cached_property, partial
 from types import ModuleType
 
 from pipeline_framework import registry
@@ -18,6 +18,7 @@ from pipeline_framework.errors import PipelineError
 from pipeline_framework.interfaces import Transfer
 from pipeline_framework.transfers import FunctionsTransfer, StreamedTransfer
 from pipeline_framework.transfers.record_functions import RecordFunctions
+from pipeline_framework.transfers.streamed import Placed
 
 logger = logging.getLogger(__name__)
 
@@ -76,7 +77,12 @@ def streamed(config: FinalConfig) -> StreamedTransfer:
         registry.build("source", config.source or {}, config),
         registry.build("stage", config.stage or {}, config),
         registry.build("target", config.target or {}, config),
-        [registry.build("transform", settings, config) for settings in config.transforms],
+        [
+            Placed(
+                registry.build("transform", settings, config), partial(config.misuse, ("transforms", place))
+            )
+            for place, settings in enumerate(config.transforms)
+        ],
         config.tolerated,
     )
 

@@ -35,14 +35,15 @@ def build(kind: Literal["target"], settings: Mapping[str, Any], config: FinalCon
 @overload
 def build(kind: Literal["transform"], settings: Mapping[str, Any], config: FinalConfig) -> Transform: ...
 def build(kind: Kind, settings: Mapping[str, Any], config: FinalConfig) -> Any:
-    """The connector that `settings` describe: `type`, and the fields of its dataclass.
+    """The connector that `settings` describe: `type`, or the first key for it, and its dataclass's fields.
 
     Relative paths are resolved by the fields' types (`InputPath`, `StatePath`); where there is a field
     `url`, `conn_id` may stand in its place. Raises `Misuse` for an
     unknown type or key, a wrong value, or a client library that is not installed.
     """
     key: Key = (kind,) if kind != "transform" else ("transforms", config.transforms.index(dict(settings)))
-    found = connector(kind, str(settings.get("type", "")), config, key)
+    name, at = (settings["type"], "type") if "type" in settings else (next(iter(settings), ""),) * 2
+    found = connector(kind, str(name), config, (*key, at))
     names = [each.name for each in fields(found) if each.init]
     values = {name: value for name, value in settings.items() if name != "type"}
     values = _connected(values, names, config, key)
@@ -83,9 +84,8 @@ def known_types(kind: Kind) -> dict[str, EntryPoint]:
     return {point.name: point for point in sorted(entry_points(group=f"pipeline_framework.{kind}s"))}
 
 
-def connector(kind: Kind, name: str, config: FinalConfig, key: Key) -> type:
-    """The dataclass behind a `type`; `Misuse` at `key` where there is none."""
-    at = (*key, "type")
+def connector(kind: Kind, name: str, config: FinalConfig, at: Key) -> type:
+    """The dataclass behind a `type`; `Misuse` at the key `at` where there is none."""
     points = known_types(kind)
     if name not in points and not FUNCTION.fullmatch(name):
         raise config.misuse(at, f"There is no {kind} of type '{name}'. {suggestion(name, list(points))}")

@@ -67,9 +67,9 @@ def plain(kind: pa.DataType) -> pa.DataType:
     return layouts.get(kind, kind)
 
 
-def declared_types(columns: Mapping[str, str]) -> dict[str, pa.DataType]:
-    """Arrow types by column from `source.columns`; raises `Misuse` for an unknown type."""
-    return {name: _type_named(name, text) for name, text in columns.items()}
+def declared_types(columns: Mapping[str, str], key: str = "source.columns") -> dict[str, pa.DataType]:
+    """Arrow types by column from what stands at `key`; raises `Misuse` for an unknown type."""
+    return {name: _type_named(f"{key}.{name}", text) for name, text in columns.items()}
 
 
 def _plain_nested(kind: pa.DataType) -> pa.DataType:
@@ -90,7 +90,7 @@ def _type_named(name: str, text: str) -> pa.DataType:
         return known[text] if text in known else pa.type_for_alias(text)
     except ValueError as unknown:
         raise Misuse(
-            f"`source.columns.{name}`: there is no type {text}; use string, int64, uint64, double, bool, "
+            f"`{name}`: there is no type {text}; use string, int64, uint64, double, bool, "
             "date, timestamp, timestamptz, decimal(p,s) or list<type>."
         ) from unknown
 

@@ -40,3 +40,6 @@ MaxBadRows = Annotated[
 ]
 PART = {"type": "object", "properties": {"type": {"type": "string"}}, "required": ["type"]}
 Part = Annotated[dict[str, Any], AfterValidator(rules.part), WithJsonSchema(PART)]
+Transform = Annotated[
+    dict[str, Any], AfterValidator(rules.transform), WithJsonSchema({"type": "object", "minProperties": 1})
+]

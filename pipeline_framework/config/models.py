@@ -17,6 +17,7 @@ from pipeline_framework.config.kinds import (
     Part,
     Seconds,
     Time,
+    Transform,
     WeekDay,
     Whole,
 )
@@ -203,8 +204,11 @@ class Keys(Strict):
     target: Annotated[Part | None, AfterValidator(rules.one_of_three)] = Field(
         None, description="Where rows end up: `type` and the keys of that system.", validate_default=True
     )
-    transforms: tuple[Part, ...] = Field(
-        (), description="What changes rows between source and stage, in this order: each with a `type`."
+    transforms: tuple[Transform, ...] = Field(
+        (),
+        description="What changes rows between source and stage, in this order: `rename`, `cast`, `drop`, "
+        "`keep`, `constants`, `filter`, or `type: module:Class` with the keys of that class.",
+        examples=[[{"rename": {"dep_time": "departed_at"}}, {"cast": {"amount": "decimal(10,2)"}}]],
     )
     source_name: str = Field(
         default_factory=lambda data: rules.name_of("source", data),

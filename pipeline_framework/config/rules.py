@@ -160,6 +160,12 @@ def part(value: dict[str, Any]) -> dict[str, Any]:
     return value
 
 
+def transform(value: dict[str, Any]) -> dict[str, Any]:
+    """A mapping with a `type`, or whose first key is the type: `rename: {old: new}`."""
+    first = next(iter(value.values()), None)
+    return value if "type" not in value and isinstance(first, dict | list) else part(value)
+
+
 def one_of_three(value: dict[str, Any] | None, info: ValidationInfo) -> dict[str, Any] | None:
     """source, stage and target, or an implementation: all of one and none of the other."""
     if "implementation" not in info.data:  # wrong itself

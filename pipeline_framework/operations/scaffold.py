@@ -147,7 +147,7 @@ def _default(field: FieldInfo) -> str:
 
 def _part(kind: registry.Kind, config: FinalConfig) -> str:
     """One connector: required keys first, the others as comments with their defaults."""
-    found = registry.connector(kind, getattr(config, kind)["type"], config, (kind,))
+    found = registry.connector(kind, getattr(config, kind)["type"], config, (kind, "type"))
     described = [f"{kind}:\n  type: {getattr(config, kind)['type']}\n"]
     hints = get_type_hints(found, include_extras=True)
     for field in sorted((each for each in fields(found) if each.init), key=_optional):

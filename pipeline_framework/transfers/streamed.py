@@ -2,16 +2,18 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from functools import reduce
 
 import pyarrow as pa
 
 from pipeline_framework.audit.explain import do, rows
-from pipeline_framework.errors import BadData
+from pipeline_framework.errors import BadData, Misuse
 from pipeline_framework.interfaces import (
     Loaded,
     Lock,
     Manifest,
+    PutAside,
     Reading,
     Source,
     Stage,
@@ -20,9 +22,26 @@ from pipeline_framework.interfaces import (
     Transform,
 )
 from pipeline_framework.signals import Moved, emit
+from pipeline_framework.windows import Window
 
 # Rows that are put aside beyond those tolerated before a reading ends: enough to see what is wrong.
 GATHERED = 1000
+# A window without rows, to ask a source for its columns.
+LONG_AGO = Window(datetime(1971, 1, 1, tzinfo=UTC), datetime(1971, 1, 1, 0, 0, 1, tzinfo=UTC))
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """A transform whose mistakes are told by `misuse`, with their place in a configuration."""
+
+    transform: Transform
+    misuse: Callable[[str], Misuse]
+
+    def apply(self, batch: pa.RecordBatch, put_aside: PutAside) -> pa.RecordBatch:
+        try:
+            return self.transform.apply(batch, put_aside)
+        except Misuse as wrong:
+            raise self.misuse(str(wrong)) from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +61,21 @@ class StreamedTransfer:
         yield "source", self.source.check
         yield "stage", self.stage.check
         yield "target", self.target.check
+        if self.transforms:
+            yield "transforms", self.columns
+
+    def columns(self) -> str:
+        """What the transforms make of the source's columns, and whether the target's time is among them."""
+        reading = self.source.read(LONG_AGO)
+        names = changed(reading, self.transforms).schema.names
+        for _ in reading.batches:  # what it opened closes at its end
+            pass
+        time = getattr(self.target, "time_field", None)
+        if time and time not in names:
+            raise Misuse(
+                f"`target.time_field`: {time} is not among the columns behind the transforms: {names}."
+            )
+        return f"{len(reading.schema.names)} columns become {', '.join(names)}"
 
     def source_count(self, lock: Lock) -> int:
         return self.source.count(lock.window)

@@ -70,7 +70,7 @@ class Double:
 
     factor: int = 2
 
-    def apply(self, batch): ...
+    def apply(self, batch, put_aside): ...
 
 
 class Plain:

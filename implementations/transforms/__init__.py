@@ -1,0 +1,1 @@
+"""What changes rows between source and stage; each batch by itself."""
