@@ -1,11 +1,11 @@
 """Source → transforms → stage → target, batch by batch; rows are counted as they pass."""
 
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import reduce
-
-import pyarrow as pa
+from typing import TYPE_CHECKING
 
 from pipeline_framework.audit.explain import do, rows
 from pipeline_framework.errors import BadData, Misuse
@@ -24,6 +24,9 @@ from pipeline_framework.interfaces import (
 from pipeline_framework.signals import Moved, emit
 from pipeline_framework.windows import Window
 
+if TYPE_CHECKING:
+    import pyarrow as pa
+
 # Rows that are put aside beyond those tolerated before a reading ends: enough to see what is wrong.
 GATHERED = 1000
 # A window without rows, to ask a source for its columns.
@@ -37,7 +40,7 @@ class Placed:
     transform: Transform
     misuse: Callable[[str], Misuse]
 
-    def apply(self, batch: pa.RecordBatch, put_aside: PutAside) -> pa.RecordBatch:
+    def apply(self, batch: "pa.RecordBatch", put_aside: PutAside) -> "pa.RecordBatch":
         try:
             return self.transform.apply(batch, put_aside)
         except Misuse as wrong:
@@ -86,8 +89,8 @@ class StreamedTransfer:
     def source_to_stage(self, lock: Lock) -> Manifest:
         reading = self.source.read(lock.window)
         most = self.tolerated(reading.count)
-        read = changed(until(reading, most + GATHERED), self.transforms)
-        manifest = self.stage.write(lock, counted(read, lock))
+        reading = changed(reading, self.transforms, most + GATHERED)
+        manifest = self.stage.write(lock, counted(reading, lock))
         if reading.tally.bad > most:
             raise too_many(lock, reading, most, manifest.bad_place)
         return manifest
@@ -108,19 +111,6 @@ class StreamedTransfer:
         self.target.clear(lock)
 
 
-def until(reading: Reading, most: int) -> Reading:
-    """The same reading, which ends early once more than `most` rows were put aside."""
-
-    def batches() -> Iterator[pa.RecordBatch]:
-        for batch in reading.batches:
-            yield batch
-            if reading.tally.bad > most:
-                getattr(reading.batches, "close", lambda: None)()  # its threads and connections end here
-                return
-
-    return replace(reading, batches=batches())
-
-
 def too_many(lock: Lock, reading: Reading, most: int, place: str) -> BadData:
     """The error for a window of which too much was put aside."""
     bad, first = reading.tally.bad, reading.tally.letters.first
@@ -130,36 +120,50 @@ def too_many(lock: Lock, reading: Reading, most: int, place: str) -> BadData:
     )
 
 
-def changed(reading: Reading, transforms: Sequence[Transform]) -> Reading:
-    """The reading behind all transforms; rows they leave out are tallied as filtered."""
+def changed(reading: Reading, transforms: Sequence[Transform], most: int = sys.maxsize) -> Reading:
+    """The reading behind all transforms; rows they leave out are tallied as filtered.
+
+    It ends early once more than `most` rows were put aside.
+    """
+    import pyarrow as pa
+
+    # The source's tally stays its own: it may compare what it gave with what it counted.
+    own, tally = Tally(letters=reading.tally.letters), Tally(letters=reading.tally.letters)
     empty = pa.RecordBatch.from_pylist([], schema=reading.schema)
-    schema = through(transforms, empty, reading.tally).schema
-    return replace(
-        reading,
-        schema=schema,
-        batches=(through(transforms, batch, reading.tally) for batch in reading.batches),
-    )
+    schema = through(transforms, empty, own).schema
+
+    def batches() -> "Iterator[pa.RecordBatch]":
+        for batch in reading.batches:
+            out = through(transforms, batch, own)
+            add_up(tally, own, reading.tally)
+            yield out
+            if tally.bad > most:
+                getattr(reading.batches, "close", lambda: None)()  # its threads and connections end here
+                return
+        add_up(tally, own, reading.tally)
+
+    return replace(reading, schema=schema, batches=batches(), tally=tally)
 
 
-def through(transforms: Sequence[Transform], batch: pa.RecordBatch, tally: Tally) -> pa.RecordBatch:
+def through(transforms: Sequence[Transform], batch: "pa.RecordBatch", tally: Tally) -> "pa.RecordBatch":
     """A batch behind all transforms, tallied."""
-    bad = 0
-
-    def put_aside(document: bytes, reason: str) -> None:
-        nonlocal bad
-        bad += 1
-        tally.put_aside(document, reason)
-
-    out = reduce(lambda changing, transform: transform.apply(changing, put_aside), transforms, batch)
+    bad = tally.bad
+    out = reduce(lambda changing, transform: transform.apply(changing, tally.put_aside), transforms, batch)
     tally.read += batch.num_rows
-    tally.filtered += batch.num_rows - out.num_rows - bad
+    tally.filtered += batch.num_rows - out.num_rows - (tally.bad - bad)
     return out
+
+
+def add_up(tally: Tally, transforms: Tally, source: Tally) -> None:
+    """Bring a tally to what transforms and source have told until now."""
+    tally.read, tally.filtered = transforms.read, transforms.filtered
+    tally.bad = transforms.bad + source.bad
 
 
 def counted(reading: Reading, lock: Lock) -> Reading:
     """The same reading, telling of each batch that passes."""
 
-    def batches() -> Iterator[pa.RecordBatch]:
+    def batches() -> "Iterator[pa.RecordBatch]":
         for batch in reading.batches:
             emit(Moved(lock.record_id, batch.num_rows, batch.nbytes))
             yield batch

@@ -74,6 +74,20 @@ def test_rows_put_aside_are_not_filtered() -> None:
     assert (out.tally.read, out.tally.filtered, out.tally.bad) == (9, 4, 5)
 
 
+def test_a_source_may_compare_what_it_gave_with_what_it_counted() -> None:
+    """Its own tally knows only the rows that it put aside itself; the reading's knows all."""
+    given = reading(3, 3)
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        given.tally.put_aside(b"{", "it is no object")
+        yield from given.batches
+        assert given.tally.bad == 1
+
+    out = changed(replace(given, batches=batches()), [Picky()])
+    assert sum(batch.num_rows for batch in out.batches) == 0
+    assert (out.tally.bad, out.tally.filtered, out.tally.read) == (7, 0, 6)
+
+
 @dataclass(frozen=True)
 class Scripted:
     """Stands in for a source whose batches close; the other parts of a transfer are real."""
