@@ -81,6 +81,19 @@ class Session:
         self._require_quiet(done.warning_count)
         return int(done.affected_rows)
 
+    @contextmanager
+    def streamed(self, query: str) -> Iterator[Any]:
+        """A cursor that takes rows as the server sends them; those that nobody took are not waited for."""
+        from pymysql.cursors import SSCursor
+
+        cursor = self.connection.cursor(SSCursor)
+        cursor.execute(query)
+        try:
+            yield cursor
+        finally:
+            cursor._result.unbuffered_active = False  # noqa: SLF001 - else it reads the rest to the end
+            cursor._result.connection = cursor.connection = None  # noqa: SLF001
+
     @staticmethod
     def _filled(statement: str, values: Sequence[object]) -> str:
         """The statement with a literal for each `?` that stands outside of a quoted name or text."""

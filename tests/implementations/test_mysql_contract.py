@@ -6,6 +6,7 @@ import signal
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
@@ -13,11 +14,16 @@ import pyarrow as pa
 import pytest
 from pydantic import SecretStr
 
+from implementations.loading.dialect import Pair, Table
+from implementations.mysql.address import Address
+from implementations.mysql.session import opened
+from implementations.mysql.source import MySQLSource
 from implementations.mysql.target import MySQLTarget
 from implementations.mysql.words import MySQLWords
 from pipeline_framework.interfaces import Lock, Staged
 from pipeline_framework.testing.scope_contract import ScopeContract
-from pipeline_framework.testing.staged import processes
+from pipeline_framework.testing.source_contract import SourceContract
+from pipeline_framework.testing.staged import processes, staged_in
 from pipeline_framework.testing.target_contract import TargetContract
 from pipeline_framework.testing.truth import SCHEMA, TIME_FIELD
 from tests.services.mariadb import execute
@@ -52,16 +58,6 @@ class TestMySQLTarget(TargetContract):
         return process.exitcode != 0
 
 
-class TestMySQLTargetByInsert(TestMySQLTarget):
-    """The same where the server does not take files."""
-
-    @pytest.fixture(autouse=True)
-    def _no_files(self, mariadb_data_url: str) -> Any:
-        execute(mariadb_data_url, "SET GLOBAL local_infile = 0")
-        yield
-        execute(mariadb_data_url, "SET GLOBAL local_infile = 1")
-
-
 class TestMySQLScope(ScopeContract):
     """A table that pipelines share."""
 
@@ -69,6 +65,33 @@ class TestMySQLScope(ScopeContract):
     def scoped(self, mariadb_data_url: str) -> Callable[[Mapping[str, str | int]], MySQLTarget]:
         url, name = SecretStr(mariadb_data_url), f"shared_{secrets.token_hex(4)}"
         return lambda scope: MySQLTarget(url, name, TIME_FIELD, scope=scope)
+
+
+class TestMySQLSource(SourceContract):
+    """A table of DATETIME(6) that the target made."""
+
+    columns = HELD
+
+    @pytest.fixture
+    def filled(self, mariadb_data_url: str, tmp_path: Path) -> Callable[[pa.Table], MySQLSource]:
+        name = f"arrivals % {secrets.token_hex(4)}"
+
+        def fill(table: pa.Table) -> MySQLSource:
+            execute(mariadb_data_url, f"DROP TABLE IF EXISTS `{name}`")
+            put(SecretStr(mariadb_data_url), name, table, tmp_path)
+            return MySQLSource(SecretStr(mariadb_data_url), name, TIME_FIELD)
+
+        return fill
+
+
+def put(url: SecretStr, name: str, table: pa.Table, folder: Path) -> None:
+    """The table as MariaDB holds it, by its own files."""
+    with opened(Address(url), name) as session:
+        words, staged = MySQLWords(session.connection), staged_in(folder, table)
+        place = Table(Address(url).database, name, TIME_FIELD)
+        kinds = words.staged_columns(staged)
+        words.make(place, kinds)
+        words.insert(place, [Pair(column, kind, column) for column, kind in kinds.items()], staged)
 
 
 def typed(name: str, values: list[Any]) -> pa.Array:
