@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol
 from urllib.parse import unquote, urlsplit
 
@@ -69,15 +70,17 @@ class Server:
         """What both clients call the settings of a connection with TLS; nothing for one without."""
         if not self.shown.startswith("https"):
             return {}
+        if self.ca_certs and not Path(self.ca_certs).is_file():
+            raise Misuse(f"`{self.part}.ca_certs` names {self.ca_certs}, where there is no file: correct it.")
         certificates = {"ca_certs": self.ca_certs} if self.ca_certs else {}
         return {"verify_certs": self.verify_certs, "ssl_show_warn": False, **certificates}
 
     @contextmanager
     def named_well(self) -> Iterator[None]:
-        """What a client says of an address or a file of certificates, as an error of the framework."""
+        """What a client says of an address, as an error of the framework."""
         try:
             yield
-        except (ValueError, OSError) as error:
+        except ValueError as error:
             raise Misuse(f"`{self.part}.url` {self.shown} cannot be used: {error}.") from error
 
     def told(self, status: int, body: Any) -> PipelineError:
@@ -105,6 +108,10 @@ class Server:
                 f"{self.shown} is not trusted ({why}): name its authority with `{self.part}.ca_certs`."
             )
         return Busy(f"{self.shown} does not answer ({why}).")
+
+    def stranger(self, system: str) -> PipelineError:
+        """The error for an answer of something else."""
+        return Misuse(f"{self.shown} is no {system}: correct `{self.part}.url`, or `{self.part}.type`.")
 
 
 class Cluster(Protocol):

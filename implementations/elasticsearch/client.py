@@ -29,7 +29,7 @@ class ElasticsearchCluster:
     def ask(self, method: str, path: str, body: Any = None, **parameters: Any) -> Any:
         from elastic_transport import TransportError
 
-        from elasticsearch import ApiError
+        from elasticsearch import ApiError, UnsupportedProductError
 
         lines = "x-ndjson" if isinstance(body, bytes) else "json"
         headers = {"accept": "application/json", "content-type": f"application/{lines}"}
@@ -37,6 +37,8 @@ class ElasticsearchCluster:
             return self.client.perform_request(
                 method, path, params=parameters, headers=headers, body=body
             ).body
+        except UnsupportedProductError as error:
+            raise self.server.stranger("Elasticsearch") from error
         except ApiError as error:
             raise self.server.told(error.meta.status, error.body) from error
         except TransportError as error:

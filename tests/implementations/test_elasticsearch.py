@@ -1,5 +1,6 @@
 """Elasticsearch as source, on a real server: one point in time, every kind of time, and plain refusals."""
 
+import json
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -37,9 +38,13 @@ class Index:
 
     def add(self, *documents: object) -> "Index":
         """Documents, findable at once."""
-        for document in documents:
-            httpx.post(f"{self.server}/{self.name}/_doc", json=document).raise_for_status()
-        return self.refreshed()
+        written = (json.dumps(document, separators=(",", ":")) for document in documents)
+        body = "".join(f'{{"create": {{}}}}\n{each}\n' for each in written)
+        kind = {"Content-Type": "application/x-ndjson"}
+        url = f"{self.server}/{self.name}/_bulk?refresh=true"
+        answer = httpx.post(url, content=body.encode(), headers=kind).raise_for_status().json()
+        assert not answer["errors"], answer
+        return self
 
     def refreshed(self) -> "Index":
         """Everything written until now is findable."""
@@ -239,3 +244,30 @@ def test_windows_side_by_side_cover_the_index(index: Index) -> None:
     bounds = [FIRST + step * timedelta(minutes=7) for step in range(6)]
     found = [numbers(table_of(source.read(Window(*pair)))) for pair in pairwise(bounds)]
     assert [number for part in found for number in part] == list(range(30))
+
+
+def test_one_huge_document_arrives_whole(index: Index) -> None:
+    """Among small ones on its page."""
+    huge = "é" * 4_000_000
+    index.made({**MAPPING, "text": {"type": "text", "index": False}})
+    index.add(*numbered(3), {"at": FIRST.isoformat(), "n": 3, "text": huge})
+    assert table_of(index.source().read(WINDOW)).sort_by("n")["text"].to_pylist() == [None, None, None, huge]
+
+
+def test_objects_inside_a_document_are_no_documents_without_a_time(index: Index) -> None:
+    """The index keeps nested objects as documents of their own, which belong to no window."""
+    stops = {"type": "nested", "properties": {"n": {"type": "long"}}}
+    index.made({**MAPPING, "stops": stops}).add(
+        {"at": FIRST.isoformat(), "n": 1, "stops": [{"n": 1}, {"n": 2}]}
+    )
+    table = table_of(index.source().read(WINDOW))
+    assert table["stops"].to_pylist() == [[{"n": 1}, {"n": 2}]]
+    assert index.source().check().startswith(f"index {index.name}: 1 documents")
+
+
+def test_an_index_that_keeps_parts_of_its_documents_is_found_out(index: Index) -> None:
+    """What `_source` leaves out would come as NULL."""
+    body = {"mappings": {"_source": {"excludes": ["n"]}, "properties": MAPPING}}
+    httpx.put(f"{index.server}/{index.name}", json=body).raise_for_status()
+    with pytest.raises(Misuse, match="keeps parts of _source only"):
+        index.source().read(WINDOW)

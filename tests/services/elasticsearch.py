@@ -8,13 +8,16 @@ and if none is to be had, a skip with the reasons. That distribution lacks `GET 
 import os
 import secrets
 import shutil
+import ssl
 import subprocess
 import tempfile
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from signal import SIGTERM
+from typing import Any
 
 import httpx
 import pytest
@@ -31,6 +34,13 @@ SETTINGS = {
     "cluster.routing.allocation.disk.threshold_enabled": "false",
 }
 HEAP = "-Xms512m -Xmx512m"
+SECURITY = {
+    "xpack.security.enabled": "true",
+    "xpack.security.autoconfiguration.enabled": "false",
+    "xpack.security.http.ssl.enabled": "true",
+    "xpack.security.http.ssl.key": "server.key",
+    "xpack.security.http.ssl.certificate": "server.crt",
+}
 
 
 @pytest.fixture(scope="session")
@@ -61,6 +71,59 @@ def fresh_index(elasticsearch_server: str) -> Iterator[Callable[[], str]]:
         ).raise_for_status()
 
 
+@dataclass(frozen=True, slots=True)
+class Secured:
+    """A server behind TLS: its address, its administrator's password, and the certificate to trust."""
+
+    url: str
+    password: str
+    ca_certs: Path
+
+    def ask(self, method: str, path: str, **how: Any) -> httpx.Response:
+        """A request of the administrator's."""
+        trusted = ssl.create_default_context(cafile=str(self.ca_certs))
+        who = ("elastic", self.password)
+        return httpx.request(method, self.url + path, auth=who, verify=trusted, **how).raise_for_status()
+
+
+@pytest.fixture(scope="session")
+def secured_elasticsearch() -> Iterator[Secured]:
+    """A server of this machine that wants a name and a password, and shows a certificate of its own."""
+    missing = [program for program in ("mvn", "java", "openssl") if shutil.which(program) is None]
+    if missing:
+        absent("elasticsearch", [f"{' and '.join(missing)} not found"])
+    with tempfile.TemporaryDirectory(prefix="pipeline-es-") as name:
+        folder, password = Path(name), secrets.token_hex(12)
+        home = fetched(folder)
+        certificate = home / "config" / "server.crt"
+        certify(certificate)
+        keep_password(home, folder, password)
+        url, process = start(home, folder, **SECURITY)
+        secured = Secured(url.replace("http", "https"), password, certificate)
+        try:
+            trusted = ssl.create_default_context(cafile=str(certificate))
+            await_http(f"{secured.url}/_cluster/health", process, auth=("elastic", password), verify=trusted)
+            yield secured
+        finally:
+            stop(process, SIGTERM)
+
+
+def certify(certificate: Path) -> None:
+    """A certificate for this host, signed by itself, and its key beside it."""
+    subject = ["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1,DNS:localhost"]
+    files = ["-keyout", str(certificate.with_suffix(".key")), "-out", str(certificate)]
+    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", *subject, *files]
+    subprocess.run(command, check=True, capture_output=True)
+
+
+def keep_password(home: Path, folder: Path, password: str) -> None:
+    """The administrator's password, in the server's own store."""
+    program, knowing = str(home / "bin" / "elasticsearch-keystore"), environment(folder)
+    subprocess.run([program, "create"], check=True, capture_output=True, env=knowing)
+    adding = [program, "add", "-x", "-f", "bootstrap.password"]
+    subprocess.run(adding, check=True, capture_output=True, env=knowing, input=password.encode())
+
+
 def named(reasons: list[str]) -> AbstractContextManager[str | None]:
     """The server that the environment names."""
     return given("PIPELINE_TEST_ELASTICSEARCH_URL", reasons)
@@ -77,8 +140,9 @@ def from_maven(reasons: list[str]) -> Iterator[str | None]:
     folder = Path(tempfile.mkdtemp(prefix="pipeline-es-"))
     process = None
     try:
-        port, process = start(fetched(folder), folder)
-        yield f"http://127.0.0.1:{port}"
+        url, process = start(fetched(folder), folder)
+        await_http(f"{url}/_cluster/health?wait_for_status=yellow", process)
+        yield url
     except (OSError, subprocess.SubprocessError, TimeoutError) as error:
         if process is not None:
             raise
@@ -120,8 +184,8 @@ def fetched(folder: Path) -> Path:
     return home
 
 
-def start(home: Path, folder: Path) -> tuple[int, "subprocess.Popen[bytes]"]:
-    """Serve from `home`, data in `folder`; port and process."""
+def start(home: Path, folder: Path, **settings: str) -> tuple[str, "subprocess.Popen[bytes]"]:
+    """Serve from `home`, data in `folder`; address and process."""
     user = ordinary_user(folder)
     if "user" in user:
         subprocess.run(["chown", "-R", f"{user['user']}:{user['group']}", str(folder)], check=True)
@@ -132,19 +196,26 @@ def start(home: Path, folder: Path) -> tuple[int, "subprocess.Popen[bytes]"]:
         "path.data": folder / "data",
         "path.logs": folder / "logs",
     }
-    settings = [word for pair in ({**SETTINGS, **own}).items() for word in ("-E", "=".join(map(str, pair)))]
+    told = [
+        word for pair in {**SETTINGS, **own, **settings}.items() for word in ("-E", "=".join(map(str, pair)))
+    ]
+    command = [home / "bin" / "elasticsearch", *told]
+    process = serve(command, SIGTERM, cwd=folder, env=environment(folder), **user)
+    return f"http://127.0.0.1:{port}", process
+
+
+def environment(folder: Path) -> dict[str, str]:
+    """What its programs want to know."""
     java = Path(shutil.which("java") or "").resolve().parents[1]
-    environment = {**os.environ, "ES_JAVA_HOME": str(java), "ES_JAVA_OPTS": HEAP, "HOME": str(folder)}
-    command = [home / "bin" / "elasticsearch", *settings]
-    process = serve(command, SIGTERM, cwd=folder, env=environment, **user)
-    await_http(f"http://127.0.0.1:{port}/_cluster/health?wait_for_status=yellow", process)
-    return port, process
+    return {**os.environ, "ES_JAVA_HOME": str(java), "ES_JAVA_OPTS": HEAP, "HOME": str(folder)}
 
 
-def await_http(address: str, process: "subprocess.Popen[bytes]") -> None:
+def await_http(address: str, process: "subprocess.Popen[bytes]", **how: Any) -> None:
     """Wait until the server answers, 120 seconds at most; it is stopped where it does not."""
     try:
-        await_answer(lambda: httpx.get(address, timeout=5).raise_for_status(), process, httpx.HTTPError, 120)
+        await_answer(
+            lambda: httpx.get(address, timeout=5, **how).raise_for_status(), process, httpx.HTTPError, 120
+        )
     except TimeoutError:
         stop(process, SIGTERM)
         raise

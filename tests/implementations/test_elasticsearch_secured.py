@@ -1,0 +1,79 @@
+"""Elasticsearch behind TLS and passwords: who may read, and who is trusted."""
+
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+
+from implementations.elasticsearch.source import ElasticsearchSource
+from pipeline_framework.errors import Misuse, Unavailable
+from pipeline_framework.testing.source_contract import table_of
+from tests.implementations.test_elasticsearch import FIRST, MAPPING, WINDOW
+from tests.services.elasticsearch import Secured
+
+pytestmark = [pytest.mark.services, pytest.mark.slow]
+
+
+@pytest.fixture(scope="module")
+def secured(secured_elasticsearch: Secured) -> Secured:
+    """A secured server with one document in `events`."""
+    secured_elasticsearch.ask("PUT", "/events", json={"mappings": {"properties": MAPPING}})
+    document = {"at": FIRST.isoformat(), "n": 1}
+    secured_elasticsearch.ask("POST", "/events/_doc?refresh=true", json=document)
+    return secured_elasticsearch
+
+
+def source(secured: Secured, **settings: Any) -> ElasticsearchSource:
+    """A source of `events`; the administrator's, unless told otherwise."""
+    known = {"user": "elastic", "password": SecretStr(secured.password), "ca_certs": str(secured.ca_certs)}
+    named = {"url": SecretStr(secured.url), "index": "events", "time_field": "at"}
+    return ElasticsearchSource(**{**named, **known, **settings})
+
+
+def test_basic_auth_over_tls_reads(secured: Secured) -> None:
+    """By fields of their own, and in the address with escapes; without looking at the certificate too."""
+    address = secured.url.replace("https://", f"https://elas%74ic:{secured.password}@")
+    assert table_of(source(secured).read(WINDOW))["n"].to_pylist() == [1]
+    assert source(secured, url=SecretStr(address), user=None, password=None).count(WINDOW) == 1
+    assert source(secured, ca_certs=None, verify_certs=False).count(WINDOW) == 1
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"password": SecretStr("not the password")},
+        {"user": None, "password": None},
+        {"user": None, "password": None, "api_key": SecretStr("bm90OmFfa2V5")},
+    ],
+    ids=["wrong", "none", "api key"],
+)
+def test_credentials_that_may_not_read_are_told_of(secured: Secured, settings: dict[str, Any]) -> None:
+    """Not tried again; one sentence with the keys and the rights, and no secret."""
+    wrong = source(secured, **settings)
+    for ask in (lambda: wrong.count(WINDOW), lambda: wrong.read(WINDOW), wrong.check):
+        with pytest.raises(Misuse, match=r"`source.password`.*view_index_metadata") as refused:
+            ask()
+        told = f"{refused.value}{wrong}"
+        assert "\n" not in told
+        secrets = (secured.password, "not the password", "bm90OmFfa2V5")
+        assert not [secret for secret in secrets if secret in told]
+
+
+def test_an_unknown_authority_is_not_trusted(secured: Secured) -> None:
+    """The key that names it is in the sentence."""
+    with pytest.raises(Misuse, match=r"is not trusted .*`source.ca_certs`") as refused:
+        source(secured, ca_certs=None).count(WINDOW)
+    assert "\n" not in str(refused.value)
+
+
+def test_a_file_of_certificates_that_is_not_there_is_told_of(secured: Secured) -> None:
+    """Before anything is asked."""
+    with pytest.raises(Misuse, match=r"`source.ca_certs` names /nowhere/ca.crt") as refused:
+        source(secured, ca_certs="/nowhere/ca.crt").count(WINDOW)
+    assert "\n" not in str(refused.value)
+
+
+def test_plain_http_to_a_server_with_tls_is_told_of(secured: Secured) -> None:
+    """It hangs up on what it does not understand."""
+    with pytest.raises(Unavailable, match="does not answer"):
+        source(secured, url=SecretStr(secured.url.replace("https", "http"))).count(WINDOW)
