@@ -17,12 +17,12 @@ from implementations._search.mapping import properties_of, schema_of
 from implementations._search.server import Cluster, Server
 from implementations._search.slices import KEEP_ALIVE, Slice, parts, read
 from implementations.reading.counted import timeless
-from implementations.reading.documents import Documents
-from implementations.reading.json_types import UNIT, Unknown
+from implementations.reading.documents import Contract, Documents
+from implementations.reading.json_types import UNIT
 from implementations.reading.schema_contract import declared_types
 from implementations.reading.times import INSTANT, inside
 from pipeline_framework.errors import BadData, Unavailable
-from pipeline_framework.interfaces import Reading, Tally
+from pipeline_framework.interfaces import InputPath, Reading, Tally
 from pipeline_framework.windows import Window
 
 
@@ -35,7 +35,8 @@ class SearchSource(ABC):
     time_field: str
     query: Mapping[str, Any] = field(default_factory=dict)
     columns: Mapping[str, str] = field(default_factory=dict)
-    schema: Unknown = "freeze"
+    schema: Contract = "freeze"
+    extra_column: str = "extra"
     time_unit: Unit | None = None
     null_time: Literal["refuse", "ignore"] = "refuse"
     id_column: str | None = None
@@ -43,7 +44,7 @@ class SearchSource(ABC):
     page_rows: Annotated[int, Field(ge=1, le=10_000)] = 5000
     user: str | None = None
     password: SecretStr | None = None
-    ca_certs: str | None = None
+    ca_certs: InputPath | None = None
     verify_certs: bool = True
     timeout_seconds: PositiveInt = 60
 
@@ -73,12 +74,14 @@ class SearchSource(ABC):
         with self._connected() as cluster:
             properties = self._properties(cluster)
             within, schema = self._bounds(properties).within(window), self._schema(properties)
-            documents = Documents(schema, self.schema, self._where)
+            documents = Documents(schema, self.schema, self._where, self.extra_column)
             point = cluster.remember(self.index, KEEP_ALIVE)
             count = self._window_count(cluster, within, point=point)
         tally = Tally()
         rows = self._rows(documents, tally, self._all(within), point)
-        return Reading(self._with_id(schema), self._complete(rows, window, count, tally), count, tally)
+        return Reading(
+            self._with_id(documents.schema), self._complete(rows, window, count, tally), count, tally
+        )
 
     @property
     def _where(self) -> str:

@@ -13,6 +13,7 @@ from hypothesis import given
 
 from implementations.reading.documents import Documents
 from implementations.reading.json_types import AS_JSON, Unknown
+from pipeline_framework.errors import Misuse
 
 PLACE = pa.struct({"name": pa.string(), "at": pa.list_(pa.float64())})
 SCHEMA = pa.schema(
@@ -151,3 +152,74 @@ def test_declared_decimals_are_exact() -> None:
     exact = Decimal("12345678901234567890.123456789")
     assert careful(text, schema=schema) == ([{"amount": exact}], [])
     assert fast(Documents(schema, "freeze", "here"), [text.encode()])["amount"].to_pylist() == [exact]
+
+
+def evolved(*texts: str, schema: pa.Schema = SCHEMA) -> list[Any]:
+    """What the column of unknown fields holds, by the fast way where it can go it."""
+    documents = Documents(schema, "evolve", "index events")
+    try:
+        batch = fast(documents, [text.encode() for text in texts])
+    except ValueError:
+        batch, rejected = documents.one_by_one([msgspec.Raw(text.encode()) for text in texts])
+        assert not rejected
+    left: list[Any] = batch["extra"].to_pylist()
+    return left
+
+
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [
+        ('{"number": 1}', None),
+        ('{"number": 1, "new": 1.10}', '{"new":1.10}'),
+        ('{"new": 123456789012345678901234567890.0100}', '{"new":123456789012345678901234567890.0100}'),
+        ('{"a\\"b": [1,  2], "é": null}', '{"a\\"b":[1,  2],"é":null}'),
+        ('{"place": {"name": "x", "zip": 07.0e5}}'.replace("07", "7"), '{"place":{"zip":7.0e5}}'),
+        ('{"place": {"name": "x"}}', None),
+        ('{"stops": [{"name": "x"}, {"zip": 1}]}', '{"stops":[{"name": "x"}, {"zip": 1}]}'),
+        ('{"stops": {"zip": 1}}', '{"stops":{"zip":1}}'),
+        ('{"any": {"zip": 1}}', None),
+        ('{"extra": 1}', '{"extra":1}'),
+    ],
+)
+def test_unknown_fields_are_kept_as_they_were_written(text: str, left: str | None) -> None:
+    """Every digit, wherever in an object they are; what the schema knows is not kept twice."""
+    assert evolved(text, '{"number": 2}') == [left, None]
+
+
+ANY = st.recursive(
+    st.none() | st.booleans() | st.integers() | SHARES | TEXT,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXT, inner, max_size=3),
+    max_leaves=5,
+)
+
+
+@given(st.lists(st.tuples(ROWS, st.dictionaries(TEXT.map("x{}".format), ANY, max_size=3)), max_size=5))
+def test_nothing_of_a_document_is_lost(rows: list[tuple[dict[str, Any], dict[str, Any]]]) -> None:
+    """Columns and the rest together are the document, whatever it holds."""
+    documents = Documents(SCHEMA, "evolve", "index events")
+    texts = [json.dumps({**row, **more}).encode() for row, more in rows]
+    batch, rejected = documents.one_by_one(list(map(msgspec.Raw, texts)))
+    assert not rejected
+    for (row, more), found in zip(rows, batch.to_pylist(), strict=True):
+        assert {name: found[name] for name in row} == row
+        assert json.loads(found["extra"] or "{}") == more
+
+
+def test_a_document_that_does_not_fit_keeps_no_other_from_its_column() -> None:
+    """Unknown fields stay with their own document when one between them is put aside."""
+    documents = Documents(SCHEMA, "evolve", "index events")
+    texts = ['{"number": 1, "a": 1}', '{"number": "x", "b": 2}', '{"number": "3", "c": 3}']
+    batch, rejected = documents.one_by_one([msgspec.Raw(text.encode()) for text in texts])
+    assert list(rejected) == [1]
+    assert batch.select(["number", "extra"]).to_pylist() == [
+        {"number": 1, "extra": '{"a":1}'},
+        {"number": 3, "extra": '{"c":3}'},
+    ]
+
+
+def test_a_field_of_that_name_needs_another_one() -> None:
+    """A column is not taken over in silence."""
+    schema = pa.schema([pa.field("extra", pa.int64())])
+    with pytest.raises(Misuse, match=r"choose another `source.extra_column`"):
+        Documents(schema, "evolve", "index events")
+    assert Documents(schema, "evolve", "index events", "rest").schema.names == ["extra", "rest"]
