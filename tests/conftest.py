@@ -8,6 +8,7 @@ pytest_plugins = [
     "tests.services.postgres",
     "tests.services.control",
     "tests.services.elasticsearch",
+    "tests.services.opensearch",
     "tests.services.mariadb",
     "tests.services.s3",
 ]

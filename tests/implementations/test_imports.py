@@ -6,8 +6,8 @@ import sys
 PROGRAM = """
 import sys
 import implementations.duckdb, implementations.files, implementations.object_store.local
-import implementations.elasticsearch.source, pipeline_framework.testing
-lazy = {"airflow", "duckdb", "elasticsearch", "obstore", "pyarrow.dataset", "sqlalchemy"}
+import implementations.elasticsearch.source, implementations.opensearch.source, pipeline_framework.testing
+lazy = {"airflow", "duckdb", "elasticsearch", "obstore", "opensearchpy", "pyarrow.dataset", "sqlalchemy"}
 print(sorted(lazy & set(sys.modules)))
 """
 

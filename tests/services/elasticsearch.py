@@ -5,13 +5,11 @@ port, from the distribution that Elastic publishes for integration tests, which 
 and if none is to be had, a skip with the reasons. That distribution lacks `GET /`, data streams, scripts.
 """
 
-import os
 import secrets
 import shutil
 import ssl
 import subprocess
 import tempfile
-import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -22,18 +20,18 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.services.processes import await_answer, free_port, given, ordinary_user, serve, stop
+from tests.services.distributions import Distribution, await_http, java_of_the_system
+from tests.services.processes import given, stop
 from tests.services.required import absent
 
 VERSION = "8.19.21"
-ARTIFACT = f"org.elasticsearch.distribution.integ-test-zip:elasticsearch:{VERSION}:zip"
-SETTINGS = {
-    "discovery.type": "single-node",
-    "xpack.security.enabled": "false",
-    "network.host": "127.0.0.1",
-    "cluster.routing.allocation.disk.threshold_enabled": "false",
-}
-HEAP = "-Xms512m -Xmx512m"
+ELASTICSEARCH = Distribution(
+    "elasticsearch",
+    VERSION,
+    "org.elasticsearch.distribution.integ-test-zip",
+    java_of_the_system(),
+    {"xpack.security.enabled": "false"},
+)
 SECURITY = {
     "xpack.security.enabled": "true",
     "xpack.security.autoconfiguration.enabled": "false",
@@ -89,16 +87,15 @@ class Secured:
 @pytest.fixture(scope="session")
 def secured_elasticsearch() -> Iterator[Secured]:
     """A server of this machine that wants a name and a password, and shows a certificate of its own."""
-    missing = [program for program in ("mvn", "java", "openssl") if shutil.which(program) is None]
-    if missing:
-        absent("elasticsearch", [f"{' and '.join(missing)} not found"])
+    if missing := ELASTICSEARCH.missing() + ([] if shutil.which("openssl") else ["openssl not found"]):
+        absent("elasticsearch", missing)
     with tempfile.TemporaryDirectory(prefix="pipeline-es-") as name:
         folder, password = Path(name), secrets.token_hex(12)
-        home = fetched(folder)
+        home = ELASTICSEARCH.fetched(folder)
         certificate = home / "config" / "server.crt"
         certify(certificate)
         keep_password(home, folder, password)
-        url, process = start(home, folder, **SECURITY)
+        url, process = ELASTICSEARCH.start(home, folder, **SECURITY)
         secured = Secured(url.replace("http", "https"), password, certificate)
         try:
             trusted = ssl.create_default_context(cafile=str(certificate))
@@ -118,7 +115,7 @@ def certify(certificate: Path) -> None:
 
 def keep_password(home: Path, folder: Path, password: str) -> None:
     """The administrator's password, in the server's own store."""
-    program, knowing = str(home / "bin" / "elasticsearch-keystore"), environment(folder)
+    program, knowing = str(home / "bin" / "elasticsearch-keystore"), ELASTICSEARCH.environment(folder)
     subprocess.run([program, "create"], check=True, capture_output=True, env=knowing)
     adding = [program, "add", "-x", "-f", "bootstrap.password"]
     subprocess.run(adding, check=True, capture_output=True, env=knowing, input=password.encode())
@@ -129,29 +126,9 @@ def named(reasons: list[str]) -> AbstractContextManager[str | None]:
     return given("PIPELINE_TEST_ELASTICSEARCH_URL", reasons)
 
 
-@contextmanager
-def from_maven(reasons: list[str]) -> Iterator[str | None]:
+def from_maven(reasons: list[str]) -> AbstractContextManager[str | None]:
     """A server whose programs Maven fetches."""
-    missing = [program for program in ("mvn", "java") if shutil.which(program) is None]
-    if missing:
-        reasons.append(f"{' and '.join(missing)} not found")
-        yield None
-        return
-    folder = Path(tempfile.mkdtemp(prefix="pipeline-es-"))
-    process = None
-    try:
-        url, process = start(fetched(folder), folder)
-        await_http(f"{url}/_cluster/health?wait_for_status=yellow", process)
-        yield url
-    except (OSError, subprocess.SubprocessError, TimeoutError) as error:
-        if process is not None:
-            raise
-        reasons.append(f"{ARTIFACT} does not start ({error})")
-        yield None
-    finally:
-        if process is not None:
-            stop(process, SIGTERM)
-        shutil.rmtree(folder, ignore_errors=True)
+    return ELASTICSEARCH.served(reasons)
 
 
 @contextmanager
@@ -168,54 +145,3 @@ def from_container(reasons: list[str]) -> Iterator[str | None]:
         return
     with ElasticSearchContainer(f"elasticsearch:{VERSION}", mem_limit="2g") as container:
         yield f"http://{container.get_container_host_ip()}:{container.get_exposed_port(9200)}"
-
-
-def fetched(folder: Path) -> Path:
-    """The distribution, unpacked in `folder`; Maven keeps the archive in its own cache."""
-    copy = ["mvn", "-q", "-B", "dependency:copy", f"-Dartifact={ARTIFACT}", f"-DoutputDirectory={folder}"]
-    subprocess.run(copy, check=True, timeout=600, capture_output=True, cwd=folder)
-    archive = folder / f"elasticsearch-{VERSION}.zip"
-    with zipfile.ZipFile(archive) as packed:
-        packed.extractall(folder)
-    archive.unlink()
-    home = folder / f"elasticsearch-{VERSION}"
-    for program in (home / "bin").iterdir():
-        program.chmod(0o755)
-    return home
-
-
-def start(home: Path, folder: Path, **settings: str) -> tuple[str, "subprocess.Popen[bytes]"]:
-    """Serve from `home`, data in `folder`; address and process."""
-    user = ordinary_user(folder)
-    if "user" in user:
-        subprocess.run(["chown", "-R", f"{user['user']}:{user['group']}", str(folder)], check=True)
-    port, transport = free_port(), free_port()
-    own = {
-        "http.port": port,
-        "transport.port": transport,
-        "path.data": folder / "data",
-        "path.logs": folder / "logs",
-    }
-    told = [
-        word for pair in {**SETTINGS, **own, **settings}.items() for word in ("-E", "=".join(map(str, pair)))
-    ]
-    command = [home / "bin" / "elasticsearch", *told]
-    process = serve(command, SIGTERM, cwd=folder, env=environment(folder), **user)
-    return f"http://127.0.0.1:{port}", process
-
-
-def environment(folder: Path) -> dict[str, str]:
-    """What its programs want to know."""
-    java = Path(shutil.which("java") or "").resolve().parents[1]
-    return {**os.environ, "ES_JAVA_HOME": str(java), "ES_JAVA_OPTS": HEAP, "HOME": str(folder)}
-
-
-def await_http(address: str, process: "subprocess.Popen[bytes]", **how: Any) -> None:
-    """Wait until the server answers, 120 seconds at most; it is stopped where it does not."""
-    try:
-        await_answer(
-            lambda: httpx.get(address, timeout=5, **how).raise_for_status(), process, httpx.HTTPError, 120
-        )
-    except TimeoutError:
-        stop(process, SIGTERM)
-        raise

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.services.elasticsearch import await_http
+from tests.services.distributions import await_http
 from tests.services.processes import free_port, given, serve, stop
 from tests.services.required import absent
 

@@ -1,0 +1,1 @@
+"""OpenSearch 2.4 and newer, by its own client."""
