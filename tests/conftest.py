@@ -11,6 +11,7 @@ pytest_plugins = [
     "tests.services.opensearch",
     "tests.services.mariadb",
     "tests.services.s3",
+    "tests.services.snowflake",
 ]
 
 settings.register_profile("default", deadline=None)
