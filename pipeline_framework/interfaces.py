@@ -11,13 +11,15 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any, Protocol
+from typing import TYPE_CHECKING, Annotated, Any, Protocol
 
-import pyarrow as pa
 from pydantic import AfterValidator, ValidationInfo
 
 from pipeline_framework.dead_letters import DeadLetters
 from pipeline_framework.windows import Window
+
+if TYPE_CHECKING:  # it takes a while, and a task that moves no rows does without
+    import pyarrow as pa
 
 
 def _beside(key: str, path: str, info: ValidationInfo) -> str:
@@ -74,8 +76,8 @@ class Reading:
     `count` is of the rows in the batches and of those that the source puts aside in `tally`.
     """
 
-    schema: pa.Schema
-    batches: Iterator[pa.RecordBatch]
+    schema: "pa.Schema"
+    batches: "Iterator[pa.RecordBatch]"
     count: int
     tally: Tally = field(default_factory=Tally)
 
@@ -124,9 +126,9 @@ class Staged:
     """
 
     manifest: Manifest
-    schema: pa.Schema
+    schema: "pa.Schema"
     paths: Sequence[str]
-    batches: Callable[[], pa.RecordBatchReader]
+    batches: "Callable[[], pa.RecordBatchReader]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,7 +206,7 @@ PutAside = Callable[[bytes, str], None]  # a row as JSON, and why
 class Transform(Protocol):
     """Changes batches on the way to the stage; rows left out count as filtered."""
 
-    def apply(self, batch: pa.RecordBatch, put_aside: PutAside) -> pa.RecordBatch:
+    def apply(self, batch: "pa.RecordBatch", put_aside: PutAside) -> "pa.RecordBatch":
         """The changed batch; of one schema for every batch, an empty one included.
 
         A row that does not fit is put aside instead of passed on. Raises `Misuse` for columns that are not

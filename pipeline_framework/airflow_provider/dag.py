@@ -95,6 +95,6 @@ SHAPES = {"phases": seven_tasks, "single": one_task}
 
 
 def with_settings(config: FinalConfig, task: Any) -> Any:
-    """The task as `airflow.tasks` wants it; a copy, for a decorated teardown can be called only once."""
-    name = task.kwargs.get("task_id") or task.function.__name__
-    return task.override(**task_arguments(config, name))
+    """The task as `airflow.tasks` wants it; of a teardown a copy, for it can be called only once."""
+    arguments = task_arguments(config, task.kwargs.get("task_id") or task.function.__name__)
+    return task.override(**arguments) if arguments or task.is_teardown else task

@@ -2,7 +2,7 @@
 
 import re
 from datetime import date
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo
@@ -56,6 +56,10 @@ class Strict(BaseModel):
     """Frozen, and an unknown key is an error; no input value is repeated in an error."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    def __deepcopy__(self, memo: object = None) -> Self:
+        """Itself: pydantic copies a default at each use, and this one cannot change."""
+        return self
 
 
 class TaskSettings(Strict):

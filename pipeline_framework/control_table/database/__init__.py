@@ -1,9 +1,9 @@
 """The one door to the control database: named statements in short transactions, errors of our tree."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
-from typing import Self
+from typing import Self, TypeVar
 
 from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random, wait_random_exponential
 
@@ -14,6 +14,8 @@ from pipeline_framework.control_table.database.transaction import Row, Transacti
 from pipeline_framework.errors import Unavailable
 
 __all__ = ["Database", "InDoubt", "Transaction"]
+
+T = TypeVar("T")
 
 # SQLite answers at once that it is busy; a jitter of milliseconds gives every waiting process its turn.
 _PATIENCE = {"sqlite": 30.0, "postgresql": 5.0}  # seconds
@@ -35,7 +37,7 @@ class Database:
         self.safe_url = safe_text(self._url)
         self._engine = engine_of(self._url)
         self._statements = statements.load(self.dialect)
-        self._patiently = Retrying(
+        self._retrying = Retrying(
             retry=retry_if_exception(_happened_not),
             wait=_WAITS[self.dialect],
             stop=stop_after_delay(_PATIENCE[self.dialect] if patience is None else patience),
@@ -74,6 +76,15 @@ class Database:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def _patiently(self, once: Callable[[], T]) -> T:
+        """The answer; again, for as long as patience lasts, while it is certain that nothing was changed."""
+        try:
+            return once()
+        except Unavailable as error:
+            if not _happened_not(error):
+                raise
+        return self._retrying(once)
 
     def _answering(self) -> Transaction:
         """A transaction on a connection that lives, for nothing in it is tried again, as one statement is."""

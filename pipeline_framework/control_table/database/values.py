@@ -32,17 +32,14 @@ BINDERS: Mapping[str, Callable[[Any], Any]] = {"sqlite": sqlite_value, "postgres
 
 def python_row(row: Iterable[tuple[str, Any]]) -> dict[str, Any]:
     """A row with times as aware datetimes in UTC, days as dates, JSON decoded, numbers as int or float."""
-    return {name: _python(name, value) for name, value in row}
+    return {
+        name: _PYTHON[type(value)](name, value) if type(value) in _PYTHON else value for name, value in row
+    }
 
 
-def _python(name: str, value: Any) -> Any:
-    if isinstance(value, str):
-        return _from_text(name, value)
-    if isinstance(value, datetime):
-        return value.astimezone(UTC)
-    if isinstance(value, Decimal):  # PostgreSQL's sum of bigints is a NUMERIC too
-        return int(value) if value.as_tuple().exponent == 0 else float(value)
-    return value
+def _number(_name: str, value: Decimal) -> int | float:
+    """PostgreSQL's sum of bigints is a NUMERIC too."""
+    return int(value) if value.as_tuple().exponent == 0 else float(value)
 
 
 def _from_text(name: str, text: str) -> Any:
@@ -52,6 +49,13 @@ def _from_text(name: str, text: str) -> Any:
     if name.endswith("_day"):
         return date.fromisoformat(text)
     return json.loads(text) if name in _JSON else text
+
+
+_PYTHON: Mapping[type, Callable[[str, Any], Any]] = {
+    str: _from_text,
+    Decimal: _number,
+    datetime: lambda _name, value: value.astimezone(UTC),
+}
 
 
 def _utc(value: datetime) -> datetime:
