@@ -80,7 +80,7 @@ class Address:
             "password": unquote(parts.password or "").encode(),
         }
         host = {"host": parts.hostname or "localhost", "charset": "utf8mb4", "collation": "utf8mb4_bin"}
-        return {**tls, **login, **host}
+        return {**tls, **login, **host, "database": self.database}
 
     def reached(self) -> socket.socket:
         """A connection of the network to the server."""

@@ -21,9 +21,9 @@ BYTES = 4 * 1024**2  # of a batch's large values
 
 _INTEGERS = {"tinyint": "int8", "smallint": "int16", "mediumint": "int32", "int": "int32", "bigint": "int64"}
 _LARGE = re.compile(
-    r"(medium|long)?text|json|.*blob|(var)?binary.*|geometry|.*point|.*string|.*polygon|.*collection"
+    r"(medium|long)text|json|.*blob|(var)?binary.*|geometry|.*point|.*string|.*polygon|.*collection"
 )
-_TEXT = re.compile(r"(medium|long)?text|json")
+_TEXT = re.compile(r"(medium|long)text|json")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,9 @@ class Column:
 
     @property
     def parsed(self) -> pa.DataType:
-        """What Arrow reads in the line; of an instant only the clock."""
+        """What Arrow reads in the line: of an instant only the clock, of a long decimal its text."""
+        if pa.types.is_decimal256(self.kind):
+            return pa.string()
         return pa.timestamp("us") if pa.types.is_timestamp(self.kind) else self.kind
 
 
@@ -69,9 +71,7 @@ def batches(cursor: Any, columns: Sequence[Column], place: str) -> Iterator[pa.R
             each.name: pa.array(values, each.kind)
             for each, values in zip(_large(columns), large, strict=True)
         }
-        arrays = [
-            beside[each.name] if each.large else _instant(read[each.name], each.kind) for each in columns
-        ]
+        arrays = [beside[each.name] if each.large else read[each.name].cast(each.kind) for each in columns]
         yield pa.RecordBatch.from_arrays(arrays, schema=schema(columns))
 
 
@@ -118,10 +118,6 @@ def _parsed(lines: Sequence[bytes], columns: Sequence[Column], place: str) -> Ma
             f"Column {where.name} of {place} does not fit {where.kind}: {why.rstrip('.')}."
         ) from None
     return {each.name: column.combine_chunks() for each, column in zip(columns, table.columns, strict=True)}
-
-
-def _instant(values: pa.Array, kind: pa.DataType) -> pa.Array:
-    return values.cast(INSTANT) if kind == INSTANT else values
 
 
 def _kind(shown: str) -> pa.DataType:
