@@ -6,15 +6,17 @@ from typing import Literal
 from zoneinfo import ZoneInfo
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from pydantic import PositiveInt
 
 from implementations.reading import csv_files, json_lines, parquet_files
 from implementations.reading.counted import ANY, Counted, counted, timeless
+from implementations.reading.fitting import PutAside
 from implementations.reading.folders import File, Format, files_of
 from implementations.reading.schema_contract import checked, conformed, declared_types, unified
 from implementations.reading.times import Repeated, TimeField, Unit, inside
 from pipeline_framework.errors import Misuse, Unavailable
-from pipeline_framework.interfaces import InputPath, Reading
+from pipeline_framework.interfaces import InputPath, Reading, Tally
 from pipeline_framework.windows import Window
 
 
@@ -62,8 +64,9 @@ class FilesSource:
 
     def read(self, window: Window) -> Reading:
         files = files_of(self.path, self.format)
-        schema, found = self._schema(files), self._counted(files, window)
-        return Reading(schema, self._rows(found, schema, window), sum(rows for _, rows in found))
+        schema, found, tally = self._schema(files), self._counted(files, window), Tally()
+        rows = self._rows(found, schema, window, tally)
+        return Reading(schema, rows, sum(rows for _, rows in found), tally)
 
     def _timeless(self, files: list[File]) -> int:
         found = [(file, self._count(file, ANY)) for file in files]
@@ -84,27 +87,34 @@ class FilesSource:
         time, column = self._time(file), self._file_schema(file).field(self.time_field)
         if file.format == "parquet":
             return parquet_files.count(file, time, window)
-        batches = _text_batches(file, pa.schema([column]))
+        batches = _text_batches(file, pa.schema([column]), column)
         return sum((counted(time.utc(batch.column(0), file.path), window) for batch in batches), Counted())
 
     def _rows(
-        self, found: list[tuple[File, int]], schema: pa.Schema, window: Window
+        self, found: list[tuple[File, int]], schema: pa.Schema, window: Window, tally: Tally
     ) -> Iterator[pa.RecordBatch]:
         for file, expected in found:
-            read = 0
+            read = -tally.bad
             file.unchanged()
-            for batch in self._of_window(file, schema, window):
+            for batch in self._of_window(file, schema, window, tally):
                 read += batch.num_rows
                 yield batch
             file.unchanged()
-            if read != expected:
+            if read + tally.bad != expected:
                 raise Unavailable(
-                    f"{file.path} gave {read} rows where {expected} were counted; read it again."
+                    f"{file.path} gave {read + tally.bad} rows where {expected} were counted; read it again."
                 )
 
-    def _of_window(self, file: File, schema: pa.Schema, window: Window) -> Iterator[pa.RecordBatch]:
+    def _of_window(
+        self, file: File, schema: pa.Schema, window: Window, tally: Tally
+    ) -> Iterator[pa.RecordBatch]:
         time = self._time(file)
-        for batch in self._batches(file, window):
+
+        def aside(times: pa.Array, document: bytes, reason: str, place: str) -> None:
+            if pc.any(inside(time.utc(times, file.path), window)).as_py():
+                tally.put_aside(document, reason, place)
+
+        for batch in self._batches(file, window, aside):
             place = batch.schema.get_field_index(time.name)
             times = time.utc(batch.column(place), file.path)
             timed = batch.set_column(place, schema.field(time.name), times)
@@ -112,10 +122,11 @@ class FilesSource:
             rows = conformed(timed, schema, file.path).filter(inside(times, window))
             yield from _slices(rows, self.batch_rows)
 
-    def _batches(self, file: File, window: Window) -> Iterator[pa.RecordBatch]:
+    def _batches(self, file: File, window: Window, aside: PutAside) -> Iterator[pa.RecordBatch]:
         if file.format == "parquet":
             return parquet_files.batches(file, self._time(file), window, self.batch_rows)
-        return _text_batches(file, self._file_schema(file))
+        schema = self._file_schema(file)
+        return _text_batches(file, schema, schema.field(self.time_field), aside)
 
     def _schema(self, files: list[File]) -> pa.Schema:
         schemas = ((file.path, self._file_schema(file)) for file in files)
@@ -137,8 +148,12 @@ class FilesSource:
         return TimeField(self.time_field, self.time_zone, unit, self.ambiguous_time)
 
 
-def _text_batches(file: File, columns: pa.Schema) -> Iterator[pa.RecordBatch]:
-    return csv_files.batches(file, columns) if file.format == "csv" else json_lines.batches(file, columns)
+def _text_batches(
+    file: File, columns: pa.Schema, time: pa.Field, aside: PutAside | None = None
+) -> Iterator[pa.RecordBatch]:
+    if file.format == "csv":
+        return csv_files.batches(file, columns, time.name, aside)
+    return json_lines.batches(file, columns, time, aside)
 
 
 def _slices(batch: pa.RecordBatch, rows: int) -> Iterator[pa.RecordBatch]:

@@ -6,7 +6,7 @@ field without quotes is NULL.
 
 import csv
 from codecs import iterdecode
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import lru_cache
 
@@ -14,8 +14,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pv
 
+from implementations.reading.fitting import PutAside
 from implementations.reading.folders import File
 from implementations.reading.text_files import opened
+from implementations.reading.text_values import typed
 from pipeline_framework.errors import BadData
 
 # Bytes parsed at once, tried in turn: a row has to fit into a block.
@@ -39,25 +41,39 @@ def schema(file: File, declared: tuple[tuple[str, pa.DataType], ...]) -> pa.Sche
     return pa.schema([(name, known.get(name, kinds[0])) for name, kinds in fitting.items()])
 
 
-def batches(file: File, columns: pa.Schema) -> Iterator[pa.RecordBatch]:
-    """All rows of these columns; with none named, all columns as text."""
+def batches(
+    file: File, columns: pa.Schema, time: str = "", aside: PutAside | None = None
+) -> Iterator[pa.RecordBatch]:
+    """All rows of these columns; with none named, all columns as text.
+
+    With `aside` a row with a value that does not fit is handed over with its `time`.
+    """
     names = columns.names or _header(file)
     kinds = {name: columns.field(name).type if columns.names else pa.string() for name in names}
+    passed = 0
+    with _plainly(file):
+        try:
+            for batch in _in_blocks(file, kinds):
+                passed += batch.num_rows
+                yield batch
+        except pa.ArrowInvalid as refused:
+            if aside is None or "conversion error" not in str(refused):
+                raise
+            texts = _in_blocks(file, dict.fromkeys(names, pa.string()), passed)
+            yield from typed(texts, columns, time, aside, place=file.path, passed=passed)
+
+
+def _in_blocks(file: File, kinds: Mapping[str, pa.DataType], passed: int = 0) -> Iterator[pa.RecordBatch]:
+    """Batches behind the first `passed` rows."""
     options = pv.ConvertOptions(
         column_types=kinds,
-        include_columns=names,
+        include_columns=list(kinds),
         null_values=[""],
         strings_can_be_null=True,
         quoted_strings_can_be_null=False,
         true_values=["true", "True", "TRUE"],
         false_values=["false", "False", "FALSE"],
     )
-    with _plainly(file):
-        yield from _in_blocks(file, options)
-
-
-def _in_blocks(file: File, options: pv.ConvertOptions) -> Iterator[pa.RecordBatch]:
-    passed = 0
     for block in BLOCKS:
         try:
             for batch in _behind(passed, _opened(file, block, options)):

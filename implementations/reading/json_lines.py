@@ -6,16 +6,18 @@ JSON has no dates, so text stays text, also where it looks like one.
 import io
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 
 import pyarrow as pa
 import pyarrow.json as pj
 
+from implementations.reading.fitting import PutAside
 from implementations.reading.folders import File
 from implementations.reading.text_files import opened, whole_lines
 from pipeline_framework.errors import BadData
 
+Misfit = Callable[[int, bytes, BadData], None]  # a line by number and text, and what is wrong with it
 BLOCK = 4 * 1024**2  # bytes parsed at once
 # Arrow turns integers beyond 64 bits into doubles without a word. A search for many equal bytes is
 # ten times as fast as one for digits, and mostly there are none.
@@ -30,8 +32,14 @@ def schema(file: File, declared: tuple[tuple[str, pa.DataType], ...]) -> pa.Sche
     known = pa.schema(list(declared))
     options = pj.ParseOptions(explicit_schema=known, unexpected_field_behavior="infer")
     found = []
+
+    def misfit(line: int, text: bytes, _: BadData) -> None:
+        other = _as_written(_parsed(file, text, line, pj.ParseOptions()).schema)
+        found.append(pa.schema([field for field in other if field.name not in known.names]))
+
     for line, block in _blocks(file):
-        found.append(_as_written(_parsed(file, block, line, options).schema))
+        parts = _fitting(file, block, line, options, misfit)
+        found += [_as_written(part.schema) for part in parts]
         if b"0" * 19 in block.translate(_DIGITS_ALIKE) and _WIDE.search(block):
             _no_wide_integers(file, block, line, known.names)
     try:
@@ -42,11 +50,29 @@ def schema(file: File, declared: tuple[tuple[str, pa.DataType], ...]) -> pa.Sche
         ) from apart
 
 
-def batches(file: File, columns: pa.Schema) -> Iterator[pa.RecordBatch]:
-    """All rows as those columns; others are passed over."""
-    options = pj.ParseOptions(explicit_schema=columns, unexpected_field_behavior="ignore")
+def batches(
+    file: File, columns: pa.Schema, time: pa.Field, aside: PutAside | None = None
+) -> Iterator[pa.RecordBatch]:
+    """All rows as those columns; others are passed over.
+
+    With `aside` a row that does not fit is handed over with its `time`; one whose time cannot be read is
+    `BadData` all the same, as it belongs to no window.
+    """
+    options, when = (
+        pj.ParseOptions(explicit_schema=each, unexpected_field_behavior="ignore")
+        for each in (columns, pa.schema([time]))
+    )
+
+    def misfit(line: int, text: bytes, fault: BadData) -> None:
+        times = _parsed(file, text, line, when)[time.name].combine_chunks()
+        if aside is None:
+            raise fault
+        why = str(fault.__cause__).partition("\n")[0]
+        aside(times, text, why, f"{file.path}, line {line}")
+
     for line, block in _blocks(file):
-        yield from _parsed(file, block, line, options).to_batches()
+        for part in _fitting(file, block, line, options, misfit):
+            yield from part.to_batches()
 
 
 def _blocks(file: File) -> Iterator[tuple[int, bytes]]:
@@ -64,6 +90,34 @@ def _parsed(file: File, block: bytes, line: int, options: pj.ParseOptions) -> pa
         return pj.read_json(io.BytesIO(block), reading, options)
     except (pa.ArrowInvalid, UnicodeDecodeError) as refused:
         raise _fault(file, block, line, refused) from refused
+
+
+def _fitting(
+    file: File, block: bytes, line: int, options: pj.ParseOptions, misfit: Misfit
+) -> Iterator[pa.Table]:
+    """A block as tables without the lines that do not fit; the fault itself where they all fit alone."""
+    try:
+        yield _parsed(file, block, line, options)
+    except BadData as fault:
+        lines = [(number, text) for number, text, _ in _lines(block, line)]
+        tables = list(_by_halves(file, lines, options, misfit))
+        if sum(table.num_rows for table in tables) == len(lines):  # they fit alone, but not together
+            raise fault from fault.__cause__
+        yield from tables
+
+
+def _by_halves(
+    file: File, lines: Sequence[tuple[int, bytes]], options: pj.ParseOptions, misfit: Misfit
+) -> Iterator[pa.Table]:
+    try:
+        yield _parsed(file, b"\n".join(text for _, text in lines) + b"\n", lines[0][0], options)
+    except BadData as fault:
+        if len(lines) == 1:
+            misfit(*lines[0], fault)
+            return
+        middle = len(lines) // 2
+        for half in (lines[:middle], lines[middle:]):
+            yield from _by_halves(file, half, options, misfit)
 
 
 def _as_written(schema: pa.Schema) -> pa.Schema:

@@ -3,15 +3,17 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from implementations.reading.fitting import all_but, fitting
 from implementations.reading.schema_contract import declared_types
 from implementations.reading.times import TimeField, is_number, is_text
 from implementations.transforms.known import require
-from pipeline_framework.errors import BadData, Misuse
+from pipeline_framework.errors import Misuse
 from pipeline_framework.interfaces import PutAside
 
 _UNITS = {"s": "second", "ms": "millisecond", "us": "microsecond", "ns": "nanosecond"}
@@ -35,23 +37,21 @@ class Cast:
         misfits, out = dict[int, str](), batch
         for name, kind in declared_types(self.cast).items():
             place = batch.schema.get_field_index(name)
-            column, found = fitting(batch.column(place), kind, name)
-            misfits = {**found, **misfits}
+            column, rows = cast_to(batch.column(place), kind, name)
+            misfits = {**dict.fromkeys(rows, f"the column {name} does not fit {kind}"), **misfits}
             out = out.set_column(place, name, column)
         for row, reason in sorted(misfits.items()):
             put_aside(as_json(batch, row), reason)
-        return out.filter(_all_but(misfits, batch.num_rows)) if misfits else out
+        return out.filter(all_but(misfits, batch.num_rows)) if misfits else out
 
 
-def fitting(column: pa.Array, kind: pa.DataType, name: str) -> tuple[pa.Array, dict[int, str]]:
-    """The column as another type, NULL where a value does not fit, and those rows with the reason.
+def cast_to(column: pa.Array, kind: pa.DataType, name: str) -> tuple[pa.Array, list[int]]:
+    """The column as another type, NULL where a value does not fit, and those rows.
 
     Raises `Misuse` where no value of the one type can be one of the other.
     """
     try:
-        return converted(column, kind), {}
-    except (pa.ArrowInvalid, BadData):
-        return _by_halves(column, kind, name)
+        return fitting(column, kind, partial(converted, kind=kind))
     except (pa.ArrowNotImplementedError, TypeError):
         raise Misuse(
             f"Column {name} is {column.type} and cannot be cast to {kind}: choose another type."
@@ -87,22 +87,6 @@ def _from_text(column: pa.Array, kind: pa.DataType) -> pa.Array:
     if kind.tz is None and pc.any(pc.match_substring_regex(column, r"[zZ]$|:\d\d(\.\d+)?[+-]\d\d")).as_py():
         raise pa.ArrowInvalid("it has an offset; cast it to timestamptz")
     return converted(TimeField("", unit="iso").utc(column, "").view(pa.timestamp("us")), kind)
-
-
-def _by_halves(column: pa.Array, kind: pa.DataType, name: str) -> tuple[pa.Array, dict[int, str]]:
-    if len(column) <= 1:
-        reason = f"the column {name} does not fit {kind}"
-        return pa.nulls(len(column), kind), dict.fromkeys(range(len(column)), reason)
-    middle = len(column) // 2
-    # Taken, not sliced: the values of a sliced list's neighbours are cast with it.
-    first, misfits = fitting(column.take(pa.array(range(middle))), kind, name)
-    second, others = fitting(column.take(pa.array(range(middle, len(column)))), kind, name)
-    both = pa.concat_arrays([first, second])
-    return both, {**misfits, **{middle + row: reason for row, reason in others.items()}}
-
-
-def _all_but(rows: Mapping[int, object], length: int) -> pa.Array:
-    return pa.array([row not in rows for row in range(length)], pa.bool_())
 
 
 def _plain(value: pa.Scalar) -> Any:
