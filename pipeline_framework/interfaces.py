@@ -139,6 +139,7 @@ class Loaded:
     owner: str
     rows: int | None
     loaded_at: datetime | None = None
+    changes: Mapping[str, int] = field(default_factory=dict, compare=False)  # what a merge just made of them
 
 
 class Source(Protocol):
@@ -182,8 +183,11 @@ class Target(Protocol):
     def check(self) -> str:
         """One sentence on what answers; proves the right to write without changing a row."""
 
-    def count(self, window: Window) -> int:
-        """Rows of the target with start <= time < end, now; 0 where there is no table yet."""
+    def count(self, window: Window) -> int | None:
+        """Rows of the target with start <= time < end, now; 0 where there is no table yet.
+
+        None where they cannot be told from others', as rows are appended or merged.
+        """
 
     def load(self, lock: Lock, staged: Staged) -> Loaded:
         """Replace the window by what is staged, with its ledger row, in one transaction.
@@ -223,8 +227,8 @@ class Transfer(Protocol):
     def source_count(self, lock: Lock) -> int:
         """Rows of the window in the source, now."""
 
-    def target_count(self, lock: Lock) -> int:
-        """Rows of the window in the target, now."""
+    def target_count(self, lock: Lock) -> int | None:
+        """Rows of the window in the target, now; None where they cannot be told from others."""
 
     def source_to_stage(self, lock: Lock) -> Manifest:
         """Stage the window under this epoch."""

@@ -98,7 +98,7 @@ def stage_to_target(pipeline: Pipeline, lock: Lock) -> Lock:
         return lock
     with phase(pipeline, lock, Phase.STAGE_TO_TARGET) as working:
         outcome: Loaded = patient(pipeline, working, pipeline.transfer.stage_to_target)
-    detail = {**(working.columns["audit_detail"] or {}), "loaded": outcome.rows}
+    detail = {**(working.columns["audit_detail"] or {}), "loaded": outcome.rows, **outcome.changes}
     return finished(pipeline, working, Phase.STAGE_TO_TARGET, audit_detail=detail)
 
 
@@ -138,7 +138,7 @@ def counted(pipeline: Pipeline, lock: Lock) -> Counts:
     """What source and target hold now, beside what the markers remember."""
     detail = lock.columns["audit_detail"] or {}
     source_now: int = patient(pipeline, lock, pipeline.transfer.source_count)
-    target_count: int = patient(pipeline, lock, pipeline.transfer.target_count)
+    target_count: int | None = patient(pipeline, lock, pipeline.transfer.target_count)
     return Counts(
         source_count=lock.columns["source_count"],
         staged=detail.get("staged"),
@@ -228,7 +228,7 @@ def audit_facts(verdict: Verdict, lock: Lock) -> dict[str, object]:
     bad_rows_in = (lock.columns["audit_detail"] or {}).get("bad_rows_in")
     return {
         "source_count": verdict.counts.expected,
-        "target_count": verdict.counts.target_count,
+        "target_count": verdict.counts.present,
         "count_difference": verdict.counts.difference,
         "percentage_difference": verdict.counts.percentage,
         "audit_detail": {**verdict.detail(), "bad_rows_in": bad_rows_in},

@@ -15,8 +15,9 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_r
 
 from implementations.duckdb.words import DuckDBWords
 from implementations.loading import ledger, transaction
-from implementations.loading.dialect import Table
+from implementations.loading.dialect import Contract, Table
 from implementations.loading.faults import Fault, told
+from implementations.loading.write_modes import Write
 from pipeline_framework.errors import BadData, Misuse, StageLost, Unavailable
 from pipeline_framework.interfaces import Loaded, Lock, Staged, StatePath
 from pipeline_framework.windows import Window
@@ -68,6 +69,8 @@ class DuckDBTarget:
 
     `path`: the file, made by the first load. `time_field`: a column of TIMESTAMP (taken as UTC) or
     TIMESTAMPTZ. `scope`: values by column that mark this pipeline's rows of a table shared with others.
+    `write`: what a window's rows do with those that are there. `contract`: what a staged column does that the
+    table lacks: it is added (`evolve`), refused (`freeze`) or left out (`discard`).
     `wait_seconds`: how long to wait for another process that has the file open.
     """
 
@@ -76,6 +79,8 @@ class DuckDBTarget:
     time_field: str
     schema: str = "main"
     scope: Mapping[str, str | int] = field(default_factory=dict)
+    write: Write = field(default_factory=Write)
+    contract: Contract = "evolve"
     wait_seconds: NonNegativeFloat = 120.0
 
     def check(self) -> str:
@@ -86,7 +91,7 @@ class DuckDBTarget:
         kind = self._patiently(lambda words: transaction.ready(words, self._table), read_only=False)
         return f"{self.path}: can write; the table {self._table} {'is there' if kind else 'will be made'}"
 
-    def count(self, window: Window) -> int:
+    def count(self, window: Window) -> int | None:
         if not Path(self.path).exists():
             return 0
         return self._patiently(lambda words: transaction.count(words, self._table, window), read_only=True)
@@ -94,7 +99,7 @@ class DuckDBTarget:
     def load(self, lock: Lock, staged: Staged) -> Loaded:
         _storable(staged.schema)
         return self._patiently(
-            lambda words: transaction.replace_window(words, self._table, lock, staged), read_only=False
+            lambda words: transaction.load(words, self._table, lock, staged), read_only=False
         )
 
     def loaded(self, lock: Lock) -> Loaded | None:
@@ -108,7 +113,7 @@ class DuckDBTarget:
 
     @property
     def _table(self) -> Table:
-        return Table(self.schema, self.table, self.time_field, self.scope)
+        return Table(self.schema, self.table, self.time_field, self.scope, self.write, self.contract)
 
     def _patiently(self, work: Callable[[DuckDBWords], T], *, read_only: bool) -> T:
         # Opened late and closed at once, as an open file keeps every other process out.

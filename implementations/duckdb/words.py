@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from implementations.loading.dialect import LedgerType, Pair, Table, definition, insertion
+from implementations.loading.dialect import LedgerType, Pair, Table, definition, insertion, place
 from implementations.loading.widening import fits, number
 from pipeline_framework.interfaces import Staged
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 INSTANTS = {"TIMESTAMP", "TIMESTAMP WITH TIME ZONE"}
 _STREAM = "pipeline_staged"
+_INCOMING = "pipeline_incoming"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +71,11 @@ class DuckDBWords:
 
     def columns(self, table: Table) -> dict[str, str]:
         wanted = (
-            "SELECT column_name, data_type FROM duckdb_columns() WHERE database_name = current_database() "
-            "AND lower(schema_name) = lower(?) AND lower(table_name) = lower(?) ORDER BY column_index"
+            "SELECT column_name, data_type FROM duckdb_columns() WHERE (database_name = current_database() "
+            "AND lower(schema_name) = lower(?) OR database_name = 'temp' AND ? = 'temp') "
+            "AND lower(table_name) = lower(?) ORDER BY column_index"
         )
-        return dict(self.rows(wanted, [table.schema, table.name]))
+        return dict(self.rows(wanted, [table.schema, table.schema, table.name]))
 
     def staged_columns(self, staged: Staged) -> dict[str, str]:
         # A column of nothing but NULL has no type yet, and waits for one.
@@ -83,6 +85,10 @@ class DuckDBWords:
 
     def make(self, table: Table, columns: Mapping[str, str]) -> None:
         self.rows(definition(self, table, columns))
+
+    def incoming(self, table: Table) -> Table:
+        self.rows(f"CREATE OR REPLACE TEMP TABLE {_INCOMING} AS FROM {place(self, table)} LIMIT 0")
+        return Table("temp", _INCOMING, table.time_field)
 
     def widens(self, staged_type: str, column_type: str) -> bool:
         if staged_type == column_type or {staged_type, column_type} <= INSTANTS:

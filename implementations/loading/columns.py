@@ -9,7 +9,7 @@ from pipeline_framework.interfaces import Staged
 
 
 def matched(dialect: Dialect, table: Table, staged: Staged) -> list[Pair]:
-    """Where each staged column goes, after the table was made or widened by what it lacks.
+    """Where a staged column goes; the table is made or widened by what it lacks, as its contract has it.
 
     Columns of the table that are not staged get their default, as a rule NULL. Raises `BadData` for a
     staged type that does not fit unchanged, and for a missing time field.
@@ -19,6 +19,10 @@ def matched(dialect: Dialect, table: Table, staged: Staged) -> list[Pair]:
     _apart(dialect, table, staged.schema.names)
     pairs = [_pair(dialect, table, name, kind, present) for name, kind in incoming.items()]
     pairs += _scope(dialect, table, incoming, present)
+    for name in table.write.key:  # a table that is made has an index of it
+        named(name, (pair.column for pair in pairs), dialect, f"What is staged for {table}", "write.key")
+    if table.contract != "evolve":
+        return _contracted(table, pairs, present)
     if present:
         _add(dialect, table, (pair for pair in pairs if pair.column not in present))
     else:
@@ -34,11 +38,29 @@ def time_type(dialect: Dialect, table: Table) -> str | None:
 
 def named(wanted: str, columns: Iterable[str], dialect: Dialect, where: str, key: str) -> str:
     """The column as the database spells it; `BadData` names the nearest and the key to correct."""
-    for name in columns:
+    present = list(columns)
+    for name in present:
         if dialect.same_name(name, wanted):
             return name
-    near = get_close_matches(wanted, columns, 1, 0) or ["none, as there are no columns"]
+    near = get_close_matches(wanted, present, 1, 0) or ["none, as there are no columns"]
     raise BadData(f"{where} has no column {wanted}; the nearest is {near[0]}. Correct `target.{key}`.")
+
+
+def _contracted(table: Table, pairs: list[Pair], present: dict[str, str]) -> list[Pair]:
+    """The pairs whose column the table has; of the others none is there, or `discard` leaves them out."""
+    if not present:
+        raise BadData(
+            f"There is no table {table}, and `target.contract: {table.contract}` makes none: create "
+            "it, or let the contract `evolve`."
+        )
+    if table.contract == "freeze" and (
+        strange := [pair.column for pair in pairs if pair.column not in present]
+    ):
+        raise BadData(
+            f"{table} has no column {strange[0]}, which is staged, and `target.contract: freeze` adds none: "
+            "add it, or let the contract `evolve` or `discard` it."
+        )
+    return [pair for pair in pairs if pair.column in present]
 
 
 def _scope(dialect: Dialect, table: Table, incoming: Iterable[str], present: dict[str, str]) -> list[Pair]:

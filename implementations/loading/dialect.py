@@ -7,8 +7,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal, Protocol
 
+from implementations.loading.write_modes import Write
 from pipeline_framework.interfaces import Staged
 
+Contract = Literal["evolve", "freeze", "discard"]
 LedgerType = Literal["text", "integer", "instant"]
 
 
@@ -17,12 +19,15 @@ class Table:
     """The table a target fills; `time_field` is the column that decides a row's window.
 
     `scope` narrows it to the rows that carry these values by column: others are not seen or touched.
+    `contract` says what a staged column does that the table lacks: it is added, refused or left out.
     """
 
     schema: str
     name: str
     time_field: str
     scope: Mapping[str, str | int] = field(default_factory=dict)
+    write: Write = field(default_factory=Write)
+    contract: Contract = "evolve"
 
     def __str__(self) -> str:
         return f"{self.schema}.{self.name}"
@@ -89,7 +94,13 @@ class Dialect(Protocol):
         """Staged columns with the types this database gives them; those of unknown type left out."""
 
     def make(self, table: Table, columns: Mapping[str, str]) -> None:
-        """Create the table with these columns by type, and what finds a window's rows quickly in it."""
+        """Create the table with these columns by type, and what finds the rows of a window or key quickly."""
+
+    def incoming(self, table: Table) -> Table:
+        """An empty temporary table of this session with the columns of `table`.
+
+        Asked for before the transaction that loads, as there are databases that commit at every definition.
+        """
 
     def widens(self, staged_type: str, column_type: str) -> bool:
         """Whether every value of the staged type fits into the column unchanged."""

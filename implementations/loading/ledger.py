@@ -108,6 +108,21 @@ def check_scopes(dialect: Dialect, table: Table) -> None:
             )
 
 
+def require_only(dialect: Dialect, table: Table, lock: Lock) -> None:
+    """Raise `Misuse` where another window of the pipeline was loaded, which overwriting would throw away."""
+    target, pipeline, mapping, epoch = map(dialect.quoted, ("target", "pipeline_id", "mapping_name", "epoch"))
+    loaded = f"SELECT count(*) FROM {_place(dialect, table)} "  # noqa: S608
+    where = (
+        f"WHERE {target} = ? AND {pipeline} = ? AND {mapping} = ? AND {epoch} > 0 AND NOT ({_where(dialect)})"
+    )
+    mine = [str(table), lock.pipeline_id, lock.mapping_name]
+    if others := dialect.rows(loaded + where, [*mine, *_key(table, lock)])[0][0]:
+        raise Misuse(
+            f"`write.mode: overwrite` would throw away {others} other windows of {table}: it is for a "
+            "pipeline of one window. Use `replace_window`."
+        )
+
+
 def fence(dialect: Dialect, table: Table, lock: Lock) -> Entry | None:
     """The row of an earlier load, once it is certain that `lock` may replace it.
 

@@ -8,7 +8,8 @@ from pydantic import NonNegativeFloat, SecretStr
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_delay, wait_random
 
 from implementations.loading import ledger, transaction
-from implementations.loading.dialect import Table, place
+from implementations.loading.dialect import Contract, Table, place
+from implementations.loading.write_modes import Write
 from implementations.postgres.session import Address, Busy, application_name, end_overtaken, opened, plainly
 from implementations.postgres.words import PostgresWords
 from pipeline_framework.errors import Misuse
@@ -39,6 +40,8 @@ class PostgresTarget:
     `time_field`: a column of timestamptz, or of timestamp (taken as UTC). `scope`: values by column
     that mark this pipeline's rows of a table shared with others. `wait_seconds`: how long to wait for
     locks of others.
+    `write`: what a window's rows do with those that are there. `contract`: what a staged column does that the
+    table lacks: it is added (`evolve`), refused (`freeze`) or left out (`discard`).
     """
 
     url: SecretStr
@@ -46,17 +49,19 @@ class PostgresTarget:
     time_field: str
     schema: str = "public"
     scope: Mapping[str, str | int] = field(default_factory=dict)
+    write: Write = field(default_factory=Write)
+    contract: Contract = "evolve"
     wait_seconds: NonNegativeFloat = 120.0
 
     def check(self) -> str:
         there = "is there" if self._asked(self._ready) else "will be made"
         return f"{self._address.shown}: can write; the table {self._table} {there}"
 
-    def count(self, window: Window) -> int:
+    def count(self, window: Window) -> int | None:
         return self._asked(lambda words: transaction.count(words, self._table, window))
 
     def load(self, lock: Lock, staged: Staged) -> Loaded:
-        return self._held(lock, lambda words: transaction.replace_window(words, self._table, lock, staged))
+        return self._held(lock, lambda words: transaction.load(words, self._table, lock, staged))
 
     def loaded(self, lock: Lock) -> Loaded | None:
         found = self._asked(lambda words: ledger.entry(words, self._table, lock))
@@ -67,7 +72,7 @@ class PostgresTarget:
 
     @property
     def _table(self) -> Table:
-        return Table(self.schema, self.table, self.time_field, self.scope)
+        return Table(self.schema, self.table, self.time_field, self.scope, self.write, self.contract)
 
     @property
     def _address(self) -> Address:

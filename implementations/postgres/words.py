@@ -90,6 +90,15 @@ class PostgresWords(Session):
         # Rows come in the order of their windows, for which the smallest index is enough.
         time = self.quoted(table.time_field)
         self.rows(f"CREATE INDEX ON {place(self, table)} USING brin ({time}) WITH (autosummarize)")
+        if table.write.key:
+            key = ", ".join(map(self.quoted, [*table.scope, *table.write.key]))
+            self.rows(f"CREATE INDEX ON {place(self, table)} ({key})")
+
+    def incoming(self, table: Table) -> Table:
+        made = Table(_STAGED.schema, "pipeline_incoming", table.time_field)
+        self.rows(f"DROP TABLE IF EXISTS {place(self, made)}")
+        self.rows(f"CREATE TEMPORARY TABLE {self.quoted(made.name)} (LIKE {place(self, table)})")
+        return made
 
     def widens(self, staged_type: str, column_type: str) -> bool:
         if staged_type == column_type or {staged_type, column_type} <= _INSTANTS:
@@ -105,7 +114,10 @@ class PostgresWords(Session):
         # COPY writes bytes that a column of another type would take for values of its own. So it goes
         # straight into the table only where each type is the one written, else by way of a cast.
         written = self.columns(_STAGED)
-        if all(written.get(pair.staged) == re.sub(r"^numeric\(.*", "numeric", pair.type) for pair in pairs):
+        same = all(
+            written.get(pair.staged) == re.sub(r"^numeric\(.*", "numeric", pair.type) for pair in pairs
+        )
+        if same and len(pairs) == len(written):
             return self._copied(table, staged)
         self._copied(_STAGED, staged)
         # A cast to a length cuts what is longer, an assignment refuses it.
@@ -124,7 +136,8 @@ class PostgresWords(Session):
                 failed.append(error)  # the driver would make a text of it
                 raise
 
-        where = {"temporary": True} if table is _STAGED else {"db_schema_name": table.schema}
+        temporary = table.schema == _STAGED.schema
+        where = {"temporary": True} if temporary else {"db_schema_name": table.schema}
         with self.connection.cursor() as cursor:
             try:
                 reader = pa.RecordBatchReader.from_batches(plain_rows.schema_of(staged), batches())

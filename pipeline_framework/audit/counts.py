@@ -12,7 +12,7 @@ class Counts:
     bad: int | None  # put aside with a reason
     filtered: int | None  # left out by a transform
     loaded: int | None  # reported by the load
-    target_count: int  # in the target now
+    target_count: int | None  # in the target now; None where they cannot be told from rows of others
     source_now: int  # in the source now
 
     @property
@@ -28,7 +28,12 @@ class Counts:
     @property
     def difference(self) -> int:
         """Rows missing in the target; negative when it holds foreign ones."""
-        return self.kept - self.target_count
+        return self.kept - self.present
+
+    @property
+    def present(self) -> int:
+        """Rows of the window in the target: counted now, or as the load reported where that cannot be."""
+        return (self.loaded or 0) if self.target_count is None else self.target_count
 
     @property
     def percentage(self) -> float | None:

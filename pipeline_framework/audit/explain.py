@@ -6,12 +6,12 @@ from pipeline_framework.audit.counts import Counts
 def findings(counts: Counts) -> list[str]:
     """One clause for each pair of neighbouring stations that disagree; empty when all agree."""
     if counts.source_count is None or counts.staged is None or counts.loaded is None:
-        return step(counts.source_now, counts.target_count, "between source and target")
+        return step(counts.source_now, counts.present, "between source and target")
     arrived = counts.staged + (counts.bad or 0) + (counts.filtered or 0)
     return [
         *step(counts.source_count, arrived, "between source and stage"),
         *step(counts.staged, counts.loaded, "between stage and target"),
-        *after(counts.loaded, counts.target_count),
+        *after(counts.loaded, counts.present),
     ]
 
 

@@ -28,7 +28,7 @@ class Verdict:
 def judge(counts: Counts) -> Verdict:
     """Compare the numbers station by station and say where rows were lost or came from."""
     wrong = findings(counts)
-    empty = not wrong and counts.expected == 0 and counts.target_count == 0
+    empty = not wrong and counts.expected == 0 and counts.present == 0
     return Verdict(not wrong, empty, "; ".join(wrong or [_sound(counts), *late(counts)]), counts)
 
 

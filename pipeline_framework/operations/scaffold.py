@@ -7,7 +7,7 @@ example matters, "`key`: what it is" in the docstring).
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import MISSING, Field, fields
+from dataclasses import MISSING, Field, asdict, fields, is_dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from textwrap import wrap
@@ -174,10 +174,17 @@ def _sample(kind: str, config: FinalConfig, field: Field[Any], hint: Any) -> Any
     if example is not None:
         return example
     if field.default_factory is not MISSING:
-        return field.default_factory()
+        return _plain(field.default_factory())
     if field.default is MISSING:
         return _invented(kind, config, field.name, hint)
     return "" if isinstance(field.default, SecretStr) else field.default
+
+
+def _plain(value: Any) -> Any:
+    """A group of keys with those that are given."""
+    if not is_dataclass(value) or isinstance(value, type):
+        return value
+    return {key: each for key, each in asdict(value).items() if each}
 
 
 def _metadata(hint: Any) -> list[FieldInfo]:

@@ -83,7 +83,7 @@ class StreamedTransfer:
     def source_count(self, lock: Lock) -> int:
         return self.source.count(lock.window)
 
-    def target_count(self, lock: Lock) -> int:
+    def target_count(self, lock: Lock) -> int | None:
         return self.target.count(lock.window)
 
     def source_to_stage(self, lock: Lock) -> Manifest:

@@ -46,7 +46,7 @@ class TroubledTable(DuckDBTarget):
 
     trouble: InputPath
 
-    def count(self, window: Window) -> int:
+    def count(self, window: Window) -> int | None:
         if Path(self.trouble, "uncountable").exists():
             raise Unavailable("the target cannot be counted, says the test.")
         return super().count(window)

@@ -3,6 +3,7 @@
 import os
 import signal
 from collections.abc import Callable, Mapping, Sequence
+from itertools import count
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -12,11 +13,14 @@ import pyarrow as pa
 import pytest
 
 from implementations.duckdb import DuckDBTarget, DuckDBWords
+from implementations.loading.dialect import Contract
+from implementations.loading.write_modes import Write
 from pipeline_framework.interfaces import Lock, Staged
 from pipeline_framework.testing.scope_contract import ScopeContract
 from pipeline_framework.testing.staged import processes
 from pipeline_framework.testing.target_contract import TargetContract
 from pipeline_framework.testing.truth import TIME_FIELD
+from pipeline_framework.testing.write_contract import WriteContract
 
 
 class TestDuckDB(TargetContract):
@@ -37,6 +41,26 @@ class TestDuckDB(TargetContract):
         process.join()
         assert process.exitcode in {0, -signal.SIGKILL}
         return process.exitcode != 0
+
+
+class TestDuckDBWrite(WriteContract):
+    """Tables of one file, which rows of several windows meet in."""
+
+    rows = TestDuckDB.rows  # type: ignore[assignment]
+    crash = TestDuckDB.crash  # type: ignore[assignment]
+
+    @pytest.fixture
+    def writing(self, tmp_path: Path) -> Callable[..., DuckDBTarget]:
+        numbers = count()
+
+        def made(*, again: bool = False, contract: Contract = "evolve", **write: Any) -> DuckDBTarget:
+            files = sorted(tmp_path.glob("*.duckdb"))
+            path = files[-1] if again else tmp_path / f"{next(numbers):04}.duckdb"
+            return DuckDBTarget(
+                str(path), 'fl"ights', TIME_FIELD, write=Write(**write), contract=contract, wait_seconds=60
+            )
+
+        return made
 
 
 class TestDuckDBScope(ScopeContract):

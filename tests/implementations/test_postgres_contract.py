@@ -13,6 +13,8 @@ import pytest
 from adbc_driver_postgresql import dbapi
 from pydantic import SecretStr
 
+from implementations.loading.dialect import Contract
+from implementations.loading.write_modes import Write
 from implementations.postgres.source import PostgresSource
 from implementations.postgres.target import PostgresTarget
 from implementations.postgres.words import PostgresWords
@@ -22,6 +24,7 @@ from pipeline_framework.testing.source_contract import SourceContract
 from pipeline_framework.testing.staged import processes
 from pipeline_framework.testing.target_contract import TargetContract
 from pipeline_framework.testing.truth import SCHEMA, TIME_FIELD
+from pipeline_framework.testing.write_contract import WriteContract
 
 # Structures become jsonb, and numeric is no unsigned integer.
 HELD = [name for name in SCHEMA.names if name != "place"]
@@ -39,10 +42,7 @@ class TestPostgresTarget(TargetContract):
         return PostgresTarget(SecretStr(postgres_data_url), f'fl"ights? {secrets.token_hex(4)}', TIME_FIELD)
 
     def rows(self, target: PostgresTarget) -> pa.Table:  # type: ignore[override]
-        name = target.table.replace('"', '""')
-        with dbapi.connect(target.url.get_secret_value()) as connection, connection.cursor() as cursor:
-            cursor.execute(f'SELECT * FROM public."{name}"')
-            return plainly(cursor.fetch_arrow_table())
+        return plainly(whole(target))
 
     def crash(self, target: PostgresTarget, lock: Lock, staged: Staged, step: int) -> bool:  # type: ignore[override]
         process = processes().Process(target=killed_at, args=(step, target, lock, staged))
@@ -50,6 +50,27 @@ class TestPostgresTarget(TargetContract):
         process.join()
         assert process.exitcode in {0, -signal.SIGKILL}
         return process.exitcode != 0
+
+
+class TestPostgresWrite(WriteContract):
+    """Tables in which rows of several windows meet."""
+
+    crash = TestPostgresTarget.crash  # type: ignore[assignment]
+
+    def rows(self, target: PostgresTarget) -> pa.Table:  # type: ignore[override]
+        return whole(target)
+
+    @pytest.fixture
+    def writing(self, postgres_data_url: str) -> Callable[..., PostgresTarget]:
+        names: list[str] = []
+
+        def made(*, again: bool = False, contract: Contract = "evolve", **write: Any) -> PostgresTarget:
+            if not again:
+                names.append(f'met"{secrets.token_hex(4)}')
+            url = SecretStr(postgres_data_url)
+            return PostgresTarget(url, names[-1], TIME_FIELD, write=Write(**write), contract=contract)
+
+        return made
 
 
 class TestPostgresScope(ScopeContract):
@@ -85,6 +106,14 @@ def put(connection: dbapi.Connection, name: str, table: pa.Table) -> None:
         cursor.adbc_ingest(name, table, mode="create")
         if "amount" in table.schema.names:
             cursor.execute(f'ALTER TABLE "{name}" ALTER amount TYPE numeric(38, 9)')
+
+
+def whole(target: PostgresTarget) -> pa.Table:
+    """Every row of the target's table, as the driver reads it."""
+    name = target.table.replace('"', '""')
+    with dbapi.connect(target.url.get_secret_value()) as connection, connection.cursor() as cursor:
+        cursor.execute(f'SELECT * FROM public."{name}"')
+        return cursor.fetch_arrow_table()
 
 
 def plainly(table: pa.Table) -> pa.Table:

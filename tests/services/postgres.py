@@ -163,9 +163,9 @@ def start(programs: Path, folder: Path) -> tuple[int, "subprocess.Popen[bytes]"]
     secret = folder / "password"
     secret.write_text(PASSWORD)
     secret.chmod(0o644)
-    words = ["-D", folder / "data", "-U", "postgres", "-A", "scram-sha-256", f"--pwfile={secret}"]
-    command = [programs / "initdb", *words, "--no-sync", "--no-locale", "-E", "UTF8"]
-    subprocess.run(command, check=True, timeout=60, capture_output=True, cwd=folder, **user)
+    cluster = ["-D", str(folder / "data"), "-U", "postgres", "-A", "scram-sha-256", f"--pwfile={secret}"]
+    words = [str(programs / "initdb"), *cluster, "--no-sync", "--no-locale", "-E", "UTF8"]
+    subprocess.run(words, check=True, timeout=60, capture_output=True, cwd=folder, **user)
     port = free_port()
     return port, serve(programs, folder, port)
 

@@ -98,4 +98,4 @@ def test_equal_source_and_target_never_hide_an_inner_loss(source: int, staged: i
 def test_the_difference_accounts_for_every_row(source: int, bad: int, filtered: int, target: int) -> None:
     """Target + difference + bad + filtered is always what was read."""
     counts = Counts(source, 0, bad, filtered, 0, target, source)
-    assert counts.target_count + counts.difference + bad + filtered == source
+    assert counts.present + counts.difference + bad + filtered == source

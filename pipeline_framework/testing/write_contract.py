@@ -1,0 +1,229 @@
+"""What every target with the field `write` promises, as tests to inherit: rows that meet others."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from pipeline_framework.errors import BadData, Misuse
+from pipeline_framework.interfaces import Lock, Staged, Target
+from pipeline_framework.testing.staged import staged_in
+from pipeline_framework.testing.truth import AFTER, BEFORE, INSTANT, TIME_FIELD, WINDOW, lock_for
+
+WINDOWS = (BEFORE, WINDOW, AFTER)
+SCHEMA = pa.schema({TIME_FIELD: INSTANT, "id": pa.int64(), "value": pa.string(), "gone": pa.bool_()})
+Writing = Callable[..., Target]
+
+
+@dataclass(frozen=True)
+class Event:
+    """What happened to the row `id` in one of three windows, so many minutes after its start."""
+
+    window: int
+    id: int
+    minute: int
+    gone: bool = False
+
+    @property
+    def row(self) -> dict[str, Any]:
+        """The row as it is staged; its value tells which event it was."""
+        time = WINDOWS[self.window].start + timedelta(minutes=self.minute)
+        text = f"{self.window}.{self.minute}"
+        return {TIME_FIELD: time, "id": self.id, "value": text, "gone": self.gone}
+
+
+events = st.lists(
+    st.builds(Event, st.integers(0, 2), st.integers(0, 3), st.integers(0, 119), st.booleans()),
+    max_size=24,
+    unique_by=lambda event: (event.window, event.id, event.minute),
+)
+replays = st.lists(st.integers(0, 2), max_size=4)
+
+
+class WriteContract:
+    """Inherit it, give the fixture `writing`, and the methods `rows` and `crash` as for `TargetContract`.
+
+    `writing(contract=…, again=…, **write)` answers a target of a new table, which does not exist yet, by the
+    time field `happened_at`, written so; with `again=True` of the table it answered before.
+    """
+
+    @pytest.fixture
+    def writing(self) -> Writing:
+        """To be given by the connector's own test."""
+        raise NotImplementedError
+
+    def rows(self, target: Target) -> pa.Table:
+        """To be given by the connector's own test."""
+        raise NotImplementedError
+
+    def crash(self, target: Target, lock: Lock, staged: Staged, step: int) -> bool:
+        """To be given by the connector's own test."""
+        raise NotImplementedError
+
+    @pytest.mark.parametrize("deletes", ["hard", "soft"])
+    def test_upsert_leaves_the_newest_of_each_row_whatever_the_order(
+        self, writing: Writing, tmp_path: Path, deletes: str
+    ) -> None:
+        """Windows that come late, twice or out of order end in the table of those that came in order."""
+
+        @settings(max_examples=10, deadline=None, suppress_health_check=list(HealthCheck))
+        @given(events, st.permutations([0, 1, 2]), replays)
+        def holds(happened: list[Event], order: list[int], again: list[int]) -> None:
+            target = writing(mode="upsert", key=["id"], deleted_by="gone", deletes=deletes)
+            for epoch, window in enumerate([*order, *again], 1):
+                load(target, tmp_path, window, happened, epoch)
+            assert self.shown(target) == expected(happened, soft=deletes == "soft")
+
+        holds()
+
+    def test_append_delete_adds_and_deletes_but_changes_no_row(
+        self, writing: Writing, tmp_path: Path
+    ) -> None:
+        """The first row of a key stays until it is deleted, and a late window does not bring it back."""
+        target = writing(mode="append_delete", key=["id"], deleted_by="gone")
+        happened = [Event(0, 1, 0), Event(1, 1, 0), Event(0, 2, 0), Event(2, 2, 0, gone=True)]
+        for epoch, window in enumerate([0, 1, 2, 0, 1], 1):
+            load(target, tmp_path, window, happened, epoch)
+        assert self.shown(target) == [(1, "0.0", False)]
+
+    def test_upsert_only_takes_marks_for_values(self, writing: Writing, tmp_path: Path) -> None:
+        """Without `deleted_by` a mark is a column like any other."""
+        target = writing(mode="upsert_only", key=["id"])
+        for epoch, window in enumerate([1, 0], 1):
+            load(target, tmp_path, window, [Event(0, 1, 5), Event(1, 1, 5, gone=True)], epoch)
+        assert self.shown(target) == [(1, "1.5", True)]
+
+    def test_a_merge_says_what_it_did(self, writing: Writing, tmp_path: Path) -> None:
+        """Inserted, updated and deleted rows are counted, older ones are not; a window cannot be counted."""
+        target = writing(mode="upsert", key=["id"], deleted_by="gone")
+        first = [Event(0, number, 0) for number in range(5)]
+        then = [Event(1, 0, 0, gone=True), Event(1, 1, 0), Event(1, 9, 0)]
+        load(target, tmp_path, 0, first, 1)
+        loaded = load(target, tmp_path, 1, then, 2)
+        assert (loaded.rows, loaded.changes) == (3, {"inserted": 1, "updated": 1, "deleted": 1})
+        assert load(target, tmp_path, 0, first, 3).changes == {"inserted": 0, "updated": 3, "deleted": 0}
+        assert target.count(WINDOW) is None
+
+    def test_rows_of_which_none_is_newer_are_refused(self, writing: Writing, tmp_path: Path) -> None:
+        """Two rows of one key and version, or a row without a key: nothing is changed."""
+        target = writing(mode="upsert", key=["id"])
+        load(target, tmp_path, 1, [Event(1, 1, 0)], 1)
+        row = Event(1, 1, 5).row
+        for doubtful in ([row, {**row, "value": "other"}], [{**row, "id": None}]):
+            with pytest.raises(BadData, match="version_by"):
+                target.load(lock_for(epoch=2), staged(tmp_path, doubtful))
+        assert self.shown(target) == [(1, "1.0", False)]
+
+    def test_a_version_of_its_own_decides(self, writing: Writing, tmp_path: Path) -> None:
+        """`version_by` need not be the time."""
+        target = writing(mode="upsert", key=["id"], version_by="value")
+        rows = [{**Event(1, 1, minute).row, "value": value} for minute, value in ((1, "b"), (2, "a"))]
+        target.load(lock_for(), staged(tmp_path, rows))
+        assert self.shown(target) == [(1, "b", False)]
+
+    @pytest.mark.parametrize("key", [["nobody"], []])
+    def test_a_key_has_to_be_there(self, writing: Writing, tmp_path: Path, key: Sequence[str]) -> None:
+        """A key that is not staged, or none at all."""
+        with pytest.raises((BadData, Misuse), match=r"write\.key"):
+            load(writing(mode="upsert", key=key), tmp_path, 0, [Event(0, 1, 0)], 1)
+
+    def test_a_mark_is_a_boolean_or_a_time(self, writing: Writing, tmp_path: Path) -> None:
+        """A text that says when does not say whether."""
+        target = writing(mode="upsert", key=["id"], deleted_by="value")
+        with pytest.raises(BadData, match="deleted_by"):
+            load(target, tmp_path, 0, [Event(0, 1, 0)], 1)
+
+    def test_append_leaves_what_is_there(self, writing: Writing, tmp_path: Path) -> None:
+        """Rows of others stay, a repetition of the same staging adds nothing, another one is refused."""
+        one, other = Event(1, 1, 0), Event(1, 2, 0)
+        target = writing(mode="append")
+        put = staged(tmp_path, [one.row])
+        assert target.load(lock_for(epoch=1), put).rows == target.load(lock_for(epoch=2), put).rows == 1
+        with pytest.raises(BadData, match="would double"):
+            target.load(lock_for(epoch=3), staged(tmp_path, [one.row, other.row]))
+        with pytest.raises(Misuse, match="append"):
+            target.clear(lock_for(epoch=4))
+        assert self.shown(target) == [(1, "1.0", False)]
+        assert target.count(WINDOW) is None
+
+    def test_overwrite_is_for_one_window(self, writing: Writing, tmp_path: Path) -> None:
+        """It takes the place of every row; a second window is refused."""
+        target = writing(mode="overwrite")
+        load(target, tmp_path, 1, [Event(1, 1, 0), Event(1, 2, 0)], 1)
+        load(target, tmp_path, 1, [Event(1, 3, 0)], 2)
+        with pytest.raises(Misuse, match="one window"):
+            load(target, tmp_path, 2, [Event(2, 4, 0)], 3)
+        assert self.shown(target) == [(3, "1.0", False)]
+
+    def test_a_crash_in_a_merge_leaves_all_of_it_or_nothing(self, writing: Writing, tmp_path: Path) -> None:
+        """Killed between two statements, the table is the one before or after; a later load mends it."""
+        happened = [Event(0, 1, 0), Event(0, 2, 0), Event(1, 1, 0, gone=True), Event(1, 2, 0)]
+        target = writing(mode="upsert", key=["id"], deleted_by="gone")
+        load(target, tmp_path, 0, happened, 1)
+        before, step = self.shown(target), 0
+        put = staged(tmp_path, [event.row for event in happened if event.window == 1])
+        while self.crash(target, lock_for(epoch=2 + step), put, step):
+            assert self.shown(target) in [before, [(2, "1.0", False)]]
+            step += 1
+        assert step > 5
+        load(target, tmp_path, 1, happened, 1000)
+        load(target, tmp_path, 0, happened, 1001)
+        assert self.shown(target) == [(2, "1.0", False)]
+
+    @pytest.mark.parametrize("contract", ["freeze", "discard"])
+    def test_a_contract_makes_no_table(self, writing: Writing, tmp_path: Path, contract: str) -> None:
+        """Only `evolve` makes one."""
+        with pytest.raises(BadData, match="evolve"):
+            load(writing(contract=contract), tmp_path, 1, [Event(1, 1, 0)], 1)
+
+    def test_a_contract_says_what_a_new_column_does(self, writing: Writing, tmp_path: Path) -> None:
+        """It is added, refused or left out; the rows that were there stay."""
+        load(writing(), tmp_path, 0, [Event(0, 1, 0)], 1)
+        fresh = staged(tmp_path, [{**Event(1, 2, 0).row, "fresh": "x"}])
+        with pytest.raises(BadData, match="fresh"):
+            self.same_table(writing, contract="freeze").load(lock_for(), fresh)
+        target = self.same_table(writing, contract="discard")
+        assert target.load(lock_for(), fresh).rows == 1
+        assert "fresh" not in self.rows(target).column_names
+        self.same_table(writing).load(lock_for(epoch=2), fresh)
+        assert self.rows(target).sort_by("id")["fresh"].to_pylist() == [None, "x"]
+
+    def same_table(self, writing: Writing, **how: object) -> Target:
+        """A target of the table that was made last."""
+        return writing(again=True, **how)
+
+    def shown(self, target: Target) -> list[tuple[int, str, bool]]:
+        """The table, without its times."""
+        found = self.rows(target).sort_by("id").to_pylist()
+        return [(row["id"], row["value"], bool(row["gone"])) for row in found]
+
+
+def load(target: Target, folder: Path, window: int, happened: Sequence[Event], epoch: int) -> Any:
+    """Load the events of one window under that epoch."""
+    rows = [event.row for event in happened if event.window == window]
+    return target.load(lock_for(WINDOWS[window], epoch=epoch), staged(folder, rows))
+
+
+def staged(folder: Path, rows: Sequence[Mapping[str, Any]]) -> Staged:
+    """The rows as a staged file."""
+    more = {name: pa.string() for row in rows for name in row if name not in SCHEMA.names}
+    schema = pa.schema([*SCHEMA, *more.items()])
+    return staged_in(folder / "staged", pa.Table.from_pylist(list(rows), schema=schema))
+
+
+def expected(happened: Sequence[Event], *, soft: bool) -> list[tuple[int, str, bool]]:
+    """The newest event of each row; where it is a deletion, the row is away, or the mark is in its place."""
+    shown = []
+    for number in sorted({event.id for event in happened}):
+        last = max(
+            (event for event in happened if event.id == number), key=lambda event: event.row[TIME_FIELD]
+        )
+        if soft or not last.gone:
+            shown.append((number, last.row["value"], last.gone))
+    return shown
