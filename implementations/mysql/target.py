@@ -8,7 +8,8 @@ from pydantic import NonNegativeFloat, SecretStr
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_delay, wait_random
 
 from implementations.loading import ledger, transaction
-from implementations.loading.dialect import Table, place
+from implementations.loading.dialect import Contract, Table, place
+from implementations.loading.write_modes import Write
 from implementations.mysql.address import Address, Busy, plainly
 from implementations.mysql.session import end_overtaken, opened, sign_of
 from implementations.mysql.words import MySQLWords
@@ -35,23 +36,27 @@ class MySQLTarget:
     like where wanted, or in its place `conn_id`, the name of a connection; to the server itself, as a pooler
     takes the session away between two statements. `time_field`: a column of DATETIME(6) or TIMESTAMP(6),
     taken as UTC. `scope`: values by column that mark this pipeline's rows of a table shared with others.
-    `wait_seconds`: how long to wait for locks of others.
+    `write`: what a window's rows do with those that are there. `contract`: what a staged column does that the
+    table lacks: it is added (`evolve`), refused (`freeze`) or left out (`discard`). `wait_seconds`: how long
+    to wait for locks of others.
     """
 
     url: SecretStr
     table: str
     time_field: str
     scope: Mapping[str, str | int] = field(default_factory=dict)
+    write: Write = field(default_factory=Write)
+    contract: Contract = "evolve"
     wait_seconds: NonNegativeFloat = 120.0
 
     def check(self) -> str:
         return f"{self._address.shown}: can write; {self._asked(self._ready)}"
 
-    def count(self, window: Window) -> int:
+    def count(self, window: Window) -> int | None:
         return self._asked(lambda words: transaction.count(words, self._table, window))
 
     def load(self, lock: Lock, staged: Staged) -> Loaded:
-        return self._held(lock, lambda words: transaction.replace_window(words, self._table, lock, staged))
+        return self._held(lock, lambda words: transaction.load(words, self._table, lock, staged))
 
     def loaded(self, lock: Lock) -> Loaded | None:
         found = self._asked(lambda words: ledger.entry(words, self._table, lock))
@@ -62,7 +67,8 @@ class MySQLTarget:
 
     @property
     def _table(self) -> Table:
-        return Table(self._address.database, self.table, self.time_field, self.scope)
+        database = self._address.database
+        return Table(database, self.table, self.time_field, self.scope, self.write, self.contract)
 
     @property
     def _address(self) -> Address:

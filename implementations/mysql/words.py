@@ -114,10 +114,15 @@ class MySQLWords(Session):
         return {field.name: spelling.column_type(field) for field in held}
 
     def make(self, table: Table, columns: Mapping[str, str]) -> None:
-        # Compared letter by letter, as elsewhere; the index finds a window's rows.
+        # Compared letter by letter, as elsewhere; the indexes find a window's rows, and those of a key.
         made = definition(self, table, columns).removesuffix(")")
+        keys = f"KEY ({self.quoted(table.time_field)})"
+        if table.write.key:
+            found = [name for name in columns for key in table.write.key if self.same_name(name, key)]
+            parts = (self.quoted(name) + _indexed(columns[name]) for name in [*table.scope, *found])
+            keys += f", KEY ({', '.join(parts)})"
         kept = "ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin"
-        self.rows(f"{made}, KEY ({self.quoted(table.time_field)})) {kept}")
+        self.rows(f"{made}, {keys}) {kept}")
 
     def incoming(self, table: Table) -> Table:
         made = Table(table.schema, "pipeline_incoming", table.time_field)
@@ -208,6 +213,11 @@ def _plain(kind: str | bytes) -> str:
     if not found or kind == "tinyint(1)":
         return kind
     return f"{found[1]}{found[3] or ''}"
+
+
+def _indexed(kind: str) -> str:
+    """How much of a column an index holds, where it cannot hold all of it."""
+    return "(190)" if re.match("longtext|longblob|json", kind) else ""
 
 
 def _number(kind: str) -> str:

@@ -14,7 +14,8 @@ import pyarrow as pa
 import pytest
 from pydantic import SecretStr
 
-from implementations.loading.dialect import Pair, Table
+from implementations.loading.dialect import Contract, Pair, Table
+from implementations.loading.write_modes import Write
 from implementations.mysql.address import Address
 from implementations.mysql.session import opened
 from implementations.mysql.source import MySQLSource
@@ -26,6 +27,7 @@ from pipeline_framework.testing.source_contract import SourceContract
 from pipeline_framework.testing.staged import processes, staged_in
 from pipeline_framework.testing.target_contract import TargetContract
 from pipeline_framework.testing.truth import SCHEMA, TIME_FIELD
+from pipeline_framework.testing.write_contract import WriteContract
 from tests.services.mariadb import execute
 
 # Lists and structures become JSON, and MariaDB makes 0.0 of -0.0.
@@ -56,6 +58,25 @@ class TestMySQLTarget(TargetContract):
         process.join()
         assert process.exitcode in {0, -signal.SIGKILL}
         return process.exitcode != 0
+
+
+class TestMySQLWrite(WriteContract):
+    """Tables in which rows of several windows meet."""
+
+    rows = TestMySQLTarget.rows  # type: ignore[assignment]
+    crash = TestMySQLTarget.crash  # type: ignore[assignment]
+
+    @pytest.fixture
+    def writing(self, mariadb_data_url: str) -> Callable[..., MySQLTarget]:
+        names: list[str] = []
+
+        def made(*, again: bool = False, contract: Contract = "evolve", **write: Any) -> MySQLTarget:
+            if not again:
+                names.append(f"met`{secrets.token_hex(4)}")
+            url = SecretStr(mariadb_data_url)
+            return MySQLTarget(url, names[-1], TIME_FIELD, write=Write(**write), contract=contract)
+
+        return made
 
 
 class TestMySQLScope(ScopeContract):
@@ -96,7 +117,8 @@ def put(url: SecretStr, name: str, table: pa.Table, folder: Path) -> None:
 
 def typed(name: str, values: list[Any]) -> pa.Array:
     """What the driver hands out, in the types of the truth."""
-    kind = SCHEMA.field(name).type if name in SCHEMA.names else pa.string()
+    kinds = {"id": pa.int64(), "gone": pa.bool_(), **dict(zip(SCHEMA.names, SCHEMA.types, strict=True))}
+    kind = kinds.get(name, pa.string())
     if pa.types.is_boolean(kind):
         values = [None if value is None else bool(value) for value in values]
     if pa.types.is_decimal(kind):
