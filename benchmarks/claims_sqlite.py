@@ -49,13 +49,15 @@ def work(path: str, sql: str, seconds: float) -> list[float]:
 def durable(
     connection: sqlite3.Connection, sql: str, parameters: dict[str, Any], dice: random.Random
 ) -> None:
-    """One transaction; a busy file is tried again after a jitter, as `Database` does."""
+    """One transaction; a busy file is tried again more often the longer it was, as `Database` does."""
+    began = time.perf_counter()
     while True:
         try:
             connection.execute("BEGIN IMMEDIATE")
             break
         except sqlite3.OperationalError:
-            time.sleep(dice.uniform(0.001, 0.05))
+            waited = time.perf_counter() - began
+            time.sleep(dice.uniform(0.001, max(0.003, 0.05 / (1 + waited / 0.1))))
     connection.execute(sql, parameters).fetchall()
     connection.execute("COMMIT")
 

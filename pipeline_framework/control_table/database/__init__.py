@@ -1,11 +1,12 @@
 """The one door to the control database: named statements in short transactions, errors of our tree."""
 
+import random
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Self, TypeVar
 
-from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random, wait_random_exponential
+from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_delay, wait_random_exponential
 
 from pipeline_framework.control_table import statements
 from pipeline_framework.control_table.database.engine import engine_of, parsed, safe_text
@@ -17,9 +18,18 @@ __all__ = ["Database", "InDoubt", "Transaction"]
 
 T = TypeVar("T")
 
-# SQLite answers at once that it is busy; a jitter of milliseconds gives every waiting process its turn.
+
+def _more_often(state: RetryCallState) -> float:
+    """SQLite answers at once that it is busy: who waited longer asks more often, so its turn comes."""
+    waited = state.seconds_since_start or 0.0
+    return random.uniform(0.001, max(0.003, 0.05 / (1 + waited / 0.1)))  # noqa: S311 it guards nothing
+
+
 _PATIENCE = {"sqlite": 30.0, "postgresql": 5.0}  # seconds
-_WAITS = {"sqlite": wait_random(0.001, 0.05), "postgresql": wait_random_exponential(multiplier=0.1, max=2)}
+_WAITS: dict[str, Callable[[RetryCallState], float]] = {
+    "sqlite": _more_often,
+    "postgresql": wait_random_exponential(multiplier=0.1, max=2),
+}
 
 
 class Database:

@@ -6,10 +6,12 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from pipeline_framework.control_table import Database, PipelineKey, new_windows
+from pipeline_framework.control_table.database import _WAITS
 from pipeline_framework.control_table.migrations import migrate
 from pipeline_framework.errors import Misuse, Unavailable
 from tests.integration.control_table.stories import FIRST, HOUR, HOURLY, add_hours, claim, hour, new
@@ -132,3 +134,16 @@ def test_read_only_file_is_told(tmp_path: Path) -> None:
         assert database.run("grid_history", pipeline_id="p", mapping_name="") == []
         with pytest.raises(Misuse, match="read-only; give this user the right to write"):
             database.run("announce_pipeline", pipeline_id="p", mapping_name="", grid_history="x")
+
+
+def test_who_waits_longer_for_a_busy_file_asks_more_often() -> None:
+    """So that of many processes none is passed over again and again; none asks without a pause."""
+
+    def pauses(waited: float) -> list[float]:
+        state = SimpleNamespace(seconds_since_start=waited)
+        return [_WAITS["sqlite"](state) for _ in range(1000)]  # type: ignore[arg-type]
+
+    assert 0.03 < max(pauses(0)) <= 0.05
+    assert max(pauses(0.1)) <= 0.025
+    assert max(pauses(10)) <= 0.003
+    assert min(pauses(10)) >= 0.001
