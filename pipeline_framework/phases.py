@@ -98,7 +98,8 @@ def stage_to_target(pipeline: Pipeline, lock: Lock) -> Lock:
         return lock
     with phase(pipeline, lock, Phase.STAGE_TO_TARGET) as working:
         outcome: Loaded = patient(pipeline, working, pipeline.transfer.stage_to_target)
-    detail = {**(working.columns["audit_detail"] or {}), "loaded": outcome.rows, **outcome.changes}
+    detail = {**(working.columns["audit_detail"] or {}), "loaded": outcome.rows}
+    detail |= {"changes": dict(outcome.changes)} if outcome.changes else {}
     return finished(pipeline, working, Phase.STAGE_TO_TARGET, audit_detail=detail)
 
 
@@ -147,6 +148,7 @@ def counted(pipeline: Pipeline, lock: Lock) -> Counts:
         loaded=detail.get("loaded"),
         target_count=target_count,
         source_now=source_now,
+        changes=detail.get("changes") or {},
     )
 
 

@@ -7,10 +7,11 @@ A connector's `type` is the name of an entry point of `pipeline_framework.source
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields, is_dataclass
+from functools import partial
 from importlib.metadata import EntryPoint, PackageNotFoundError, distribution, entry_points
 from inspect import isfunction
 from types import ModuleType
-from typing import Any, Literal, overload
+from typing import Any, Literal, get_type_hints, overload
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -71,12 +72,19 @@ def _filled_in(found: type, values: Mapping[str, Any], config: FinalConfig, key:
     try:
         return TypeAdapter(found).validate_python(values, context=folders)
     except ValidationError as error:
-        raise config.all_misuse(translation.mistakes(error, prefix=key)) from None
+        known = partial(_names_in, found)
+        raise config.all_misuse(translation.mistakes(error, prefix=key, known=known)) from None
     except Misuse as error:
         raise config.misuse(key, str(error)) from None
     except Exception as error:
         problem = f"{found.__qualname__} failed with {type(error).__name__}: {error}. Repair the connector."
         raise config.misuse(key, problem) from error
+
+
+def _names_in(found: type, key: Key) -> list[str]:
+    """The keys of a group of keys, which a field of the connector holds as a dataclass."""
+    held = get_type_hints(found).get(str(key[-1]))
+    return [field.name for field in fields(held)] if isinstance(held, type) and is_dataclass(held) else []
 
 
 def known_types(kind: Kind) -> dict[str, EntryPoint]:

@@ -2,7 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
+
+from pydantic import ConfigDict
 
 from pipeline_framework.errors import Misuse
 
@@ -24,6 +26,8 @@ class Write:
     `deletes`: `hard` takes the row out and keeps its key and version in a table `…_deleted`, so that no
     older row brings it back; `soft` puts the marked row in its place.
     """
+
+    __pydantic_config__: ClassVar[ConfigDict] = {"extra": "forbid"}  # a mistyped key would be ignored
 
     mode: Mode = "replace_window"
     key: Sequence[str] = ()

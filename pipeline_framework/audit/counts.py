@@ -1,6 +1,7 @@
 """The five numbers of an audit."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,6 +15,7 @@ class Counts:
     loaded: int | None  # reported by the load
     target_count: int | None  # in the target now; None where they cannot be told from rows of others
     source_now: int  # in the source now
+    changes: Mapping[str, int] = field(default_factory=dict)  # what a merge made of the rows that were loaded
 
     @property
     def expected(self) -> int:

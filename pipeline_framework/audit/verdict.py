@@ -22,7 +22,10 @@ class Verdict:
 
     def detail(self) -> dict[str, object]:
         """What `audit_detail` keeps of it."""
-        return {"explanation": self.explanation, **asdict(self.counts)}
+        numbers = asdict(self.counts)
+        if not self.counts.changes:
+            del numbers["changes"]
+        return {"explanation": self.explanation, **numbers}
 
 
 def judge(counts: Counts) -> Verdict:
@@ -34,7 +37,12 @@ def judge(counts: Counts) -> Verdict:
 
 def _sound(counts: Counts) -> str:
     if counts.expected == 0:
-        return "the window is empty in source and target"
+        return (
+            f"the window is empty in {'the source' if counts.target_count is None else 'source and target'}"
+        )
     bad = counts.bad or 0
     aside = f"; {rows(bad)} that {do(bad)} not fit {were(bad)} put aside" if bad else ""
-    return f"all {counts.kept:,} rows are in the target{aside}"
+    if counts.target_count is not None:
+        return f"all {counts.kept:,} rows are in the target{aside}"
+    changes = ", ".join(f"{number:,} {change}" for change, number in counts.changes.items())
+    return f"all {counts.kept:,} rows were loaded{f' ({changes})' if changes else ''}{aside}"

@@ -43,7 +43,7 @@ def mistakes(
         key = (*prefix, *each["loc"])
         if each["type"] == "default_factory_not_called":  # other keys were wrong; they are told
             continue
-        if each["type"] == "extra_forbidden":
+        if each["type"] in {"extra_forbidden", "unexpected_keyword_argument"}:
             yield unknown_key(key, known(key[:-1]))
         else:
             yield Mistake(key, _problem(each, example(key)))

@@ -194,6 +194,13 @@ class TestConnectors:
         assert told[1] == "pipeline.yml:4: source.time_feild: Unknown key. Did you mean 'time_field'?"
         assert len(told) == 3
 
+    def test_unknown_keys_of_a_group_name_the_nearest(self, load: Load) -> None:
+        """A mistyped key of a group is told like any other, with its line."""
+        written = "flights, write: {mode: append, kye: [id]}, time"
+        config = load(CONTRACT.replace("flights, time", written))
+        with pytest.raises(Misuse, match=r"yml:6: target\.write\.kye: Unknown key\. Did you mean 'key'\?"):
+            registry.build("target", config.target or {}, config)
+
     def test_missing_and_wrong_values_are_told_together(self, load: Load) -> None:
         """In the words of the configuration, not of Python."""
         told = refused(load(with_source("{type: 'own:OwnSource', pages: many}"))).splitlines()

@@ -51,6 +51,18 @@ def test_a_difference_is_explained_where_it_arose(change: dict[str, int], words:
     assert words in verdict.explanation
 
 
+def test_what_cannot_be_counted_is_judged_by_what_the_load_reported() -> None:
+    """Merged rows cannot be told from others' in the target: what the merge did with them is told instead."""
+    changes = {"inserted": 8000, "updated": 100, "deleted": 13}
+    verdict = judge(replace(SOUND, target_count=None, changes=changes))
+    assert (verdict.sound, verdict.counts.difference) == (True, 0)
+    told = "all 8,113 rows were loaded (8,000 inserted, 100 updated, 13 deleted)"
+    assert verdict.explanation == told
+    assert verdict.detail()["changes"] == changes
+    short = judge(replace(SOUND, loaded=8112, target_count=None))
+    assert "1 of 8,113 rows was lost between stage and target" in short.explanation
+
+
 def test_rows_put_aside_or_filtered_are_not_lost() -> None:
     """Read = staged + bad + filtered holds, so the smaller target is right."""
     verdict = judge(replace(SOUND, staged=8000, bad=13, filtered=100, loaded=8000, target_count=8000))
