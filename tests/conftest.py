@@ -10,6 +10,7 @@ pytest_plugins = [
     "tests.services.elasticsearch",
     "tests.services.opensearch",
     "tests.services.mariadb",
+    "tests.services.azure",
     "tests.services.s3",
     "tests.services.snowflake",
 ]

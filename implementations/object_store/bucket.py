@@ -33,9 +33,9 @@ class BucketStage:
 
     `url`: `s3://bucket/prefix`, `gs://bucket/prefix` or `az://container/prefix`. `endpoint`, `region`: of a
     store that speaks S3. `access_key_id`, `secret_access_key`, `session_token`: else the environment,
-    or `profile` of the AWS configuration. `options`: any other key of obstore for that store
-    (https://developmentseed.org/obstore). `part_bytes`: bytes of a file, which are held in memory while
-    it is written or read.
+    or `profile` of the AWS configuration. `options`: any other key of obstore for that store, such as
+    `account_name` and `account_key` of Azure (https://developmentseed.org/obstore). `part_bytes`: bytes of a
+    file, which are held in memory while it is written or read.
     """
 
     url: Annotated[str, Field(examples=["s3://my-bucket/stage"])]
@@ -135,9 +135,17 @@ class BucketStage:
         if not self.profile:
             return {}
         import boto3
+        from botocore.exceptions import BotoCoreError
         from obstore.auth.boto3 import Boto3CredentialProvider
 
-        return {"credential_provider": Boto3CredentialProvider(boto3.Session(profile_name=self.profile))}
+        try:
+            session = boto3.Session(profile_name=self.profile)
+            return {"credential_provider": Boto3CredentialProvider(session)}
+        except (BotoCoreError, ValueError) as refused:
+            raise Misuse(
+                f"The AWS profile {self.profile} cannot be used ({refused}): correct `stage.profile`, or "
+                "add it to the AWS configuration of this host."
+            ) from refused
 
     @contextmanager
     def _plainly(self) -> Iterator[None]:
@@ -158,6 +166,8 @@ class BucketStage:
         if kind == "FileNotFoundError" or re.search("NoSuchBucket|ContainerNotFound", text):
             return Misuse(f"There is no bucket {self.url}: make it, or correct `stage.url`.")
         why = text.partition("\n")[0]
+        if re.search("PermanentRedirect|AuthorizationHeaderMalformed|configured region", text):
+            return Misuse(f"{self.url} is in another region: set `stage.region` to that of the bucket.")
         if kind in _MISTAKES or why.startswith("Generic URL error"):
             return Misuse(
                 f"The stage {self.url} cannot be opened: {why}. Correct `stage.url` or its options."

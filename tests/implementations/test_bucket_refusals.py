@@ -1,0 +1,75 @@
+"""What a person can get wrong about a bucket is one sentence; a fake stands in for what Amazon answers."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+
+from implementations.object_store.bucket import BucketStage
+from pipeline_framework.errors import Misuse
+
+SECRET = "only for tests"
+
+
+@contextmanager
+def answering(status: int, code: str) -> Iterator[str]:
+    """A fake of S3 that refuses every request like this."""
+
+    class Refusing(BaseHTTPRequestHandler):
+        def do_PUT(self) -> None:
+            self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            body = f"<Error><Code>{code}</Code><Message>no</Message></Error>".encode()
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            """Be silent."""
+
+    with HTTPServer(("127.0.0.1", 0), Refusing) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "told"),
+    [
+        (301, "PermanentRedirect", "is in another region: set `stage.region`"),
+        (400, "AuthorizationHeaderMalformed", "is in another region: set `stage.region`"),
+        (403, "AccessDenied", "does not let these credentials"),
+        (403, "SignatureDoesNotMatch", "does not let these credentials"),
+        (404, "NoSuchBucket", "There is no bucket s3://bucket/stage"),
+    ],
+)
+def test_a_refusal_says_what_to_correct(status: int, code: str, told: str) -> None:
+    """In one line, without a secret."""
+    with answering(status, code) as server, pytest.raises(Misuse, match=told) as raised:
+        BucketStage("s3://bucket/stage", server, "us-east-1", SecretStr("tests"), SecretStr(SECRET)).check()
+    assert "\n" not in str(raised.value)
+    assert SECRET not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("profiles", "told"),
+    [("", "could not be found"), ("[profile lake]\nregion = eu-west-1\n", "lake cannot be used")],
+)
+def test_a_profile_that_cannot_be_used_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, profiles: str, told: str
+) -> None:
+    """One that nobody has defined, and one without credentials."""
+    (tmp_path / "config").write_text(profiles)
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    with pytest.raises(Misuse, match=told) as raised:
+        BucketStage("s3://bucket/stage", profile="lake").check()
+    assert "`stage.profile`" in str(raised.value)
+    assert "\n" not in str(raised.value)
