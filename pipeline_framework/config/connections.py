@@ -19,6 +19,13 @@ Resolver = Callable[
     [str], str | None
 ]  # conn_id -> address (or an Airflow connection as JSON), None if unknown
 _LIBPQ = ("sslmode", "sslrootcert", "sslcert", "sslkey", "connect_timeout", "options", "target_session_attrs")
+# Of a connection's `extra`, by its kind, what belongs into an address.
+_EXTRAS = {
+    "snowflake": (
+        *("account", "database", "warehouse", "role", "region"),
+        *("private_key_file", "private_key_content"),
+    )
+}
 FLEETING = (
     "A relative path lies beside this file, in a version of a bundle, which Airflow takes away later. "
     "Set PIPELINE_STATE_DIR to an absolute path, or write one here."
@@ -109,8 +116,9 @@ def _server_url(kind: str, parts: dict[str, Any]) -> str:
     port = f":{parts['port']}" if parts.get("port") else ""
     extra = parts.get("extra") or {}
     extra = json.loads(extra) if isinstance(extra, str) else extra
-    query = urlencode({name: extra[name] for name in _LIBPQ if name in extra})
-    address = f"{user}{parts['host']}{port}/{quote(str(parts.get('schema') or ''))}"
+    query = urlencode({name: extra[name] for name in _EXTRAS.get(kind, _LIBPQ) if name in extra})
+    host = (parts.get("host") or "") if kind == "snowflake" else parts["host"]  # its account is an extra
+    address = f"{user}{host}{port}/{quote(str(parts.get('schema') or ''))}"
     scheme = "postgresql" if kind in ("postgres", "postgresql") else kind
     return f"{scheme}://{address}{f'?{query}' if query else ''}"
 

@@ -1,6 +1,7 @@
 """Elasticsearch → S3 → a warehouse, by the command line, against rows that no pipeline code produced."""
 
 import json
+import secrets
 from collections.abc import Callable
 from datetime import UTC
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 from tests.cli.conftest import Flights
 from tests.services import events
 from tests.services.s3 import KEYS
+from tests.services.snowflake import FakeSnowflake
 
 pytestmark = pytest.mark.services
 
@@ -60,14 +62,20 @@ def index(elasticsearch_server: str, fresh_index: Callable[[], str], request: py
 
 
 @pytest.fixture
+def bucket(fresh_bucket: Callable[[], str]) -> str:
+    """Where the windows are staged."""
+    return fresh_bucket()
+
+
+@pytest.fixture
 def moved(
-    tmp_path: Path, elasticsearch_server: str, s3_server: str, index: str, fresh_bucket: Callable[[], str]
+    tmp_path: Path, elasticsearch_server: str, s3_server: str, index: str, bucket: str
 ) -> Callable[[str], Flights]:
     """Makes the pipeline with a target, and runs all of its windows."""
 
     def run(target: str) -> Flights:
         servers = {"elasticsearch": elasticsearch_server, "s3": s3_server}
-        names = {"index": index, "bucket": fresh_bucket(), "target": target}
+        names = {"index": index, "bucket": bucket, "target": target}
         (tmp_path / "pipeline.yml").write_text(CONFIG.format(**servers, **names, **KEYS))
         pipeline = Flights(tmp_path)
         answer = pipeline("run", "--until-caught-up", "--format", "json")
@@ -111,6 +119,24 @@ def test_postgresql_holds_every_event_as_it_was_made(
         cursor.execute("SELECT * FROM events")
         found = rows_of([column.name for column in cursor.description or ()], cursor.fetchall())
     connection.close()
+    assert told(found) == told(events.events())
+
+
+@pytest.mark.parametrize("index", [4], indirect=True)
+def test_snowflake_holds_every_event_as_it_was_made(
+    moved: Callable[[str], Flights], bucket: str, snowflake: FakeSnowflake
+) -> None:
+    """Copied from the bucket by a fake of Snowflake; lists and objects are VARIANT, which reads as JSON."""
+    name = f"events_{secrets.token_hex(4)}"
+    snowflake.query(f"CREATE STAGE {name} URL = 's3://{bucket}/stage/'")
+    target = {"type": "snowflake", "table": name, "time_field": "at", "stage": name}
+    moved(json.dumps(target | {"url": snowflake.url().get_secret_value()}))
+    with snowflake.connected() as cursor:
+        cursor.execute(f"SELECT * FROM {name}")
+        columns = [column.name.lower() for column in cursor.description]
+        found = rows_of(columns, cursor.fetchall())
+    for row in found:
+        row.update({each: json.loads(row[each]) for each in ("tags", "place") if row[each] is not None})
     assert told(found) == told(events.events())
 
 

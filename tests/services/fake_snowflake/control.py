@@ -13,8 +13,9 @@ from starlette.routing import Route
 class Answer:
     """What is answered in the place of a statement that the pattern matches, so many times.
 
-    `code` is an error as the real Snowflake words it; without one, `message` is `before` (the reply is lost
-    and nothing was done) or `after` (it was done).
+    `code` is that of an error, and `message` as the real Snowflake words it. Without a code `message` is
+    `pass` (the statement is not touched), `lost before` (it is not done, and its session gets no reply any
+    more) or `lost after` (it is done, but the same).
     """
 
     pattern: str

@@ -18,10 +18,10 @@ from starlette.routing import Route
 from tests.services.fake_snowflake.control import ROUTES
 from tests.services.fake_snowflake.logins import login
 from tests.services.fake_snowflake.repairs import repair
-from tests.services.fake_snowflake.statements import query
+from tests.services.fake_snowflake.statements import leave, query
 
 DATABASE, SCHEMA = "TESTS", "PUBLIC"
-OWN = {"/session/v1/login-request": login, "/queries/v1/query-request": query}
+OWN = {"/session/v1/login-request": login, "/queries/v1/query-request": query, "/session": leave}
 
 
 def app(s3_url: str) -> Starlette:

@@ -27,19 +27,22 @@ class Transaction:
 
 
 running: dict[str, Transaction] = {}
+lost: set[str] = set()
 
 
 async def query(request: Request) -> Response:
     """The query request of fakesnow."""
     token = fake.to_token(request)
+    if token in lost:
+        return Response(status_code=502)
     body = await request.body()
     asked = json.loads(gzip.decompress(body) if "gzip" in str(request.headers) else body)
     statement = asked["sqlText"]
     control.sent.append({"statement": statement, "bindings": asked.get("bindings")})
     answer = control.answer_to(statement)
-    if answer and answer.message == "before":
-        return Response(status_code=502)
-    if answer and answer.message != "after":
+    if answer and answer.message == "lost before":
+        return _lost(token)
+    if answer and answer.code:
         return _error(answer.code, answer.sqlstate, answer.message)
     if lacking := _lacking(token, statement):
         return _error(
@@ -50,10 +53,13 @@ async def query(request: Request) -> Response:
             columns, rows = own(token, *found.groups())
             return _table(columns, rows)
     done = await _passed_on(request, token, asked)
-    if answer:
-        fake.sessions.pop(token)
-        return Response(status_code=502)
-    return done
+    return _lost(token) if answer and answer.message == "lost after" else done
+
+
+def _lost(token: str) -> Response:
+    """No reply, now or to any later request of the session; its transaction stays as it is."""
+    lost.add(token)
+    return Response(status_code=502)
 
 
 def _lacking(token: str, statement: str) -> str:
@@ -66,6 +72,16 @@ def _lacking(token: str, statement: str) -> str:
     sought = "FROM duckdb_tables() WHERE database_name IN (?, 'temp') AND table_name = ?"
     rows = session._duck_conn.execute(f"SELECT 1 {sought}", [session.database, name]).fetchall()
     return "" if rows else f"Table '{session.database}.{schema}.{name}'"
+
+
+async def leave(request: Request) -> Response:
+    """The end of a session, whose transaction ends with it; of a lost one nothing is heard."""
+    token = fake.to_token(request)
+    if token in lost:
+        return Response(status_code=502)
+    running.pop(token, None)
+    answer: Response = await fake.session(request)
+    return answer
 
 
 async def _passed_on(request: Request, token: str, asked: dict[str, Any]) -> Response:
