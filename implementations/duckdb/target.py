@@ -2,23 +2,23 @@
 
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import pyarrow as pa
 from pydantic import NonNegativeFloat
-from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_random
 
+from implementations.duckdb.file import FAULTS, MEMORY, opened, patiently, plainly
 from implementations.duckdb.words import DuckDBWords
 from implementations.loading import ledger, transaction
 from implementations.loading.dialect import Contract, Table
-from implementations.loading.faults import Fault, told
+from implementations.loading.faults import told
 from implementations.loading.write_modes import Write
-from pipeline_framework.errors import BadData, Misuse, StageLost, Unavailable
+from pipeline_framework.errors import BadData, Misuse
 from pipeline_framework.interfaces import Loaded, Lock, Staged, StatePath
 from pipeline_framework.windows import Window
 
@@ -26,41 +26,6 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 T = TypeVar("T")
-
-# Megabytes, tried in turn: the first is enough for a load of any length, the others are for rows so
-# wide that DuckDB cannot hold one row group of 122,880 of them (docs/performance.md).
-_MEMORY = (100, 400, 1600, 6400)
-# One set for every connection: inside a process DuckDB refuses a second one that differs.
-_SETTINGS: dict[str, Any] = {
-    "TimeZone": "UTC",
-    "memory_limit": f"{_MEMORY[0]}MB",
-    "threads": 2,
-    "preserve_insertion_order": False,
-    "autoinstall_known_extensions": False,
-}
-
-
-class _Busy(Unavailable):
-    """Somebody else has the file open, or changed the same rows just now."""
-
-
-_FAULTS = (
-    Fault(r"held in (\S+) \(PID (\d+)\)", _Busy, "is open in process {1} ({0}): wait for it, or end it."),
-    Fault(
-        "Could not set lock|different configuration|Unique file handle conflict",
-        _Busy,
-        "is held open by another connection: wait for it, or end it.",
-    ),
-    Fault("not a valid DuckDB", Misuse, "is no DuckDB database: move it away, or correct `target.path`."),
-    Fault(
-        "ermission denied|Read-only file system",
-        Misuse,
-        "may not be opened for want of permission: give this user the right, or change `target.path`.",
-    ),
-    Fault("No space left", Unavailable, "has no room on its disk: free some, then try again."),
-    Fault(r"\.parquet", StageLost, "could not read what is staged, so it is staged again: {text}"),
-    Fault("^TransactionContext Error", _Busy, "was changed by another load at this moment: try again."),
-)
 
 
 @dataclass(frozen=True)
@@ -117,22 +82,14 @@ class DuckDBTarget:
 
     def _patiently(self, work: Callable[[DuckDBWords], T], *, read_only: bool) -> T:
         # Opened late and closed at once, as an open file keeps every other process out.
-        waiting = Retrying(
-            retry=retry_if_exception_type(_Busy),
-            wait=wait_random(0.02, 0.25),
-            stop=stop_after_delay(self.wait_seconds),
-            reraise=True,
-        )
-        answer: T = waiting(self._opened, work, read_only=read_only)
-        return answer
+        return patiently(lambda: self._opened(work, read_only=read_only), self.wait_seconds)
 
     def _opened(self, work: Callable[[DuckDBWords], T], *, read_only: bool) -> T:
-        import duckdb
-
-        with _plainly(f"{self.path} (table {self._table})"):
+        where = f"{self.path} (table {self._table})"
+        with plainly(where):
             _made(Path(self.path))
-            with duckdb.connect(self.path, read_only=read_only, config=_SETTINGS) as connection:
-                return _with_room(connection, lambda: work(DuckDBWords(connection)))
+        with opened(self.path, where, read_only=read_only) as connection:
+            return _with_room(connection, lambda: work(DuckDBWords(connection)))
 
 
 def _made(path: Path) -> None:
@@ -161,27 +118,15 @@ def _storable(schema: pa.Schema) -> None:
 def _with_room(connection: "DuckDBPyConnection", work: Callable[[], T]) -> T:
     import duckdb
 
-    for megabytes in _MEMORY[:-1]:
+    for megabytes in MEMORY[:-1]:
         connection.execute(f"SET memory_limit = '{megabytes}MB'")
         with suppress(duckdb.OutOfMemoryException):
             return work()
-    connection.execute(f"SET memory_limit = '{_MEMORY[-1]}MB'")
+    connection.execute(f"SET memory_limit = '{MEMORY[-1]}MB'")
     return work()
 
 
 def _writable(path: Path) -> None:
     folder = next(parent for parent in path.absolute().parents if parent.exists())
     if not os.access(folder, os.W_OK | os.X_OK, effective_ids=True):
-        raise told("Permission denied", str(path), _FAULTS, Misuse)
-
-
-@contextmanager
-def _plainly(where: str) -> Iterator[None]:
-    import duckdb
-
-    try:
-        yield
-    except (duckdb.Error, OSError) as raised:
-        refused = isinstance(raised, (duckdb.DataError, duckdb.IntegrityError, duckdb.ProgrammingError))
-        kind = BadData if refused else Unavailable
-        raise told(str(raised).partition("\n")[0], where, _FAULTS, kind) from raised
+        raise told("Permission denied", str(path), FAULTS, Misuse)

@@ -4,7 +4,6 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import Any, Literal
 
 import pyarrow as pa
@@ -15,10 +14,10 @@ from implementations.mysql import reading
 from implementations.mysql.address import Address
 from implementations.mysql.session import opened
 from implementations.mysql.words import MySQLWords
+from implementations.reading.chosen import chosen, no_time
 from implementations.reading.counted import timeless as refused
 from implementations.reading.local_times import first_local, zone_named
 from implementations.reading.times import INSTANT, TimeField
-from pipeline_framework.errors import BadData, Misuse
 from pipeline_framework.interfaces import Reading
 from pipeline_framework.windows import Window
 
@@ -119,21 +118,10 @@ class MySQLSource:
 
     def _kinds(self, words: MySQLWords) -> dict[str, str]:
         """The columns to read by type."""
-        present = words.columns(self._table)
-        if not present:
-            raise Misuse(f"{self._place} is not there: correct `source.table`, or the database in `url`.")
-        for name in (self.time_field, *self.columns):
-            if name not in present:
-                near = get_close_matches(name, present, 1, 0)[0]
-                raise BadData(f"{self._place} has no column {name}; the nearest is {near}. Correct the name.")
-        kind = present[self.time_field]
-        if not re.match("timestamp|date", kind):
-            raise BadData(
-                f"The time field {self.time_field} of {self._place} is {kind}, not a time: name another "
-                "`source.time_field`, or read a view that makes a DATETIME of it."
-            )
-        chosen = {self.time_field, *self.columns} if self.columns else present.keys()
-        return {name: kind for name, kind in present.items() if name in chosen}
+        kinds = chosen(words.columns(self._table), self.time_field, self.columns, self._place)
+        if not re.match("timestamp|date", kinds[self.time_field]):
+            raise no_time(self.time_field, self._place, kinds[self.time_field])
+        return kinds
 
     @property
     def _table(self) -> Table:

@@ -4,9 +4,8 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -22,6 +21,7 @@ from pipeline_framework.interfaces import Lock, Staged
 from pipeline_framework.testing.staged import staged_in
 from pipeline_framework.testing.truth import AFTER, INSTANT, TICK, TIME_FIELD, WINDOW, edges, lock_for, truth
 from pipeline_framework.windows import Window
+from tests.implementations.holding import holder
 
 
 @pytest.fixture
@@ -36,24 +36,6 @@ def put(target: DuckDBTarget, table: pa.Table | None = None) -> Staged:
 def ask(target: DuckDBTarget, query: str) -> list[tuple[Any, ...]]:
     with duckdb.connect(target.path) as connection:
         return connection.execute(query).fetchall()
-
-
-@contextmanager
-def holder(path: str, *, writing: bool = True) -> Iterator[subprocess.Popen[str]]:
-    """Another process that has the file open until it is told to let go."""
-    program = (
-        "import duckdb, sys; c = duckdb.connect(sys.argv[1], read_only=sys.argv[2] == '0');"
-        "print('open', flush=True); sys.stdin.read()"
-    )
-    command = [sys.executable, "-c", program, path, str(int(writing))]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        process.stdout.readline()
-        try:
-            yield process
-        finally:
-            process.send_signal(signal.SIGCONT)
-            process.kill()
 
 
 def test_asking_makes_no_file(target: DuckDBTarget) -> None:
