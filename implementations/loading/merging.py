@@ -51,20 +51,22 @@ class Merge:
     def put(self) -> int:
         """Put in the newest rows whose key has no other row."""
         stored = f"SELECT 1 FROM {self._place(self.table)} AS stored WHERE {self._same('newest', 'stored')}"
-        free = [f"NOT EXISTS ({stored}{self._scope})"]
+        free = [f"NOT EXISTS ({stored}{self._scope(self.table)})"]
         if self.graves:
             version = self.dialect.quoted(self.version)
+            later = f"grave.{version} > newest.{version}"
             buried = (
                 f"SELECT 1 FROM {self._place(self.graves)} AS grave WHERE {self._same('newest', 'grave')}"
             )
-            free += [f"NOT ({self.mark})", f"NOT EXISTS ({buried} AND grave.{version} > newest.{version})"]
+            free += [f"NOT ({self.mark})", f"NOT EXISTS ({buried} AND {later}{self._scope(self.graves)})"]
         return self._insert(self.table, self.columns, free)
 
     def bury(self, graves: Table) -> None:
         """Keep key and version of what the newest rows mark as deleted; forget graves that are older."""
         self._take_out(graves, "")
         dug = f"SELECT 1 FROM {self._place(graves)} AS grave WHERE {self._same('newest', 'grave')}"
-        self._insert(graves, [*self.key, self.version], [self.mark, f"NOT EXISTS ({dug})"])
+        kept = list(self.dialect.columns(graves))
+        self._insert(graves, kept, [self.mark, f"NOT EXISTS ({dug}{self._scope(graves)})"])
 
     @property
     def _incoming(self) -> str:
@@ -77,16 +79,14 @@ class Merge:
         ranked = f"SELECT incoming.*, {order} AS pipeline_rank FROM {self._incoming} AS incoming"
         return f"(SELECT * FROM ({ranked}) AS ranked WHERE pipeline_rank = 1) AS newest"
 
-    @property
-    def _scope(self) -> str:
-        return scopes.predicate(self.dialect, self.table, self.dialect.columns(self.table))
+    def _scope(self, table: Table) -> str:
+        return scopes.predicate(self.dialect, table, self.dialect.columns(table))
 
     def _take_out(self, table: Table, which: str) -> int:
         name, version = self.dialect.quoted(table.name), self.dialect.quoted(self.version)
         newer = f"{self._same('newest', name)} AND newest.{version} >= {name}.{version}"
         narrowed = f" AND {which}" if which else ""
-        scope = self._scope if table is self.table else ""
-        overtaken = f"EXISTS (SELECT 1 FROM {self._newest} WHERE {newer}{narrowed}){scope}"
+        overtaken = f"EXISTS (SELECT 1 FROM {self._newest} WHERE {newer}{narrowed}){self._scope(table)}"
         return self.dialect.changed(f"DELETE FROM {self._place(table)} WHERE {overtaken}")
 
     def _insert(self, table: Table, columns: Sequence[str], conditions: Sequence[str]) -> int:
@@ -143,9 +143,11 @@ def merged(merge: Merge) -> dict[str, int]:
 
 
 def _graves(dialect: Dialect, table: Table, columns: Sequence[str]) -> Table:
-    graves, kinds = Table(table.schema, f"{table.name}_deleted", columns[-1]), dialect.columns(table)
+    graves = Table(table.schema, f"{table.name}_deleted", columns[-1], table.scope)
     if not dialect.columns(graves):
-        dialect.make(graves, {name: kinds[name] for name in columns})
+        kinds = dialect.columns(table)
+        scope = [named(name, kinds, dialect, str(table), "scope") for name in table.scope]
+        dialect.make(graves, {name: kinds[name] for name in dict.fromkeys([*scope, *columns])})
     return graves
 
 

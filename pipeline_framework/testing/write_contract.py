@@ -1,10 +1,7 @@
 """What every target with the field `write` promises, as tests to inherit: rows that meet others."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import timedelta
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -13,30 +10,10 @@ from hypothesis import strategies as st
 
 from pipeline_framework.errors import BadData, Misuse
 from pipeline_framework.interfaces import Lock, Staged, Target
-from pipeline_framework.testing.staged import staged_in
-from pipeline_framework.testing.truth import AFTER, BEFORE, INSTANT, TIME_FIELD, WINDOW, lock_for
+from pipeline_framework.testing.meeting import Event, expected, load, staged
+from pipeline_framework.testing.truth import WINDOW, lock_for
 
-WINDOWS = (BEFORE, WINDOW, AFTER)
-SCHEMA = pa.schema({TIME_FIELD: INSTANT, "id": pa.int64(), "value": pa.string(), "gone": pa.bool_()})
 Writing = Callable[..., Target]
-
-
-@dataclass(frozen=True)
-class Event:
-    """What happened to the row `id` in one of three windows, so many minutes after its start."""
-
-    window: int
-    id: int
-    minute: int
-    gone: bool = False
-
-    @property
-    def row(self) -> dict[str, Any]:
-        """The row as it is staged; its value tells which event it was."""
-        time = WINDOWS[self.window].start + timedelta(minutes=self.minute)
-        text = f"{self.window}.{self.minute}"
-        return {TIME_FIELD: time, "id": self.id, "value": text, "gone": self.gone}
-
 
 events = st.lists(
     st.builds(Event, st.integers(0, 2), st.integers(0, 3), st.integers(0, 119), st.booleans()),
@@ -49,8 +26,8 @@ replays = st.lists(st.integers(0, 2), max_size=4)
 class WriteContract:
     """Inherit it, give the fixture `writing`, and the methods `rows` and `crash` as for `TargetContract`.
 
-    `writing(contract=…, again=…, **write)` answers a target of a new table, which does not exist yet, by the
-    time field `happened_at`, written so; with `again=True` of the table it answered before.
+    `writing(contract=…, scope=…, again=…, **write)` answers a target of a new table, which does not exist yet,
+    by the time field `happened_at`, written so; with `again=True` of the table it answered before.
     """
 
     @pytest.fixture
@@ -109,6 +86,29 @@ class WriteContract:
         assert (loaded.rows, loaded.changes) == (3, {"inserted": 1, "updated": 1, "deleted": 1})
         assert load(target, tmp_path, 0, first, 3).changes == {"inserted": 0, "updated": 3, "deleted": 0}
         assert target.count(WINDOW) is None
+
+    def test_rows_of_another_scope_are_others(self, writing: Writing, tmp_path: Path) -> None:
+        """Pipelines that share a table may have rows of the same keys; each deletes and updates its own."""
+        how = {"mode": "upsert", "key": ["id"], "deleted_by": "gone"}
+        mine = writing(scope={"side": "mine"}, **how)
+        theirs = self.same_table(writing, scope={"side": "theirs"}, **how)
+        first, gone = [Event(1, 1, 0), Event(1, 2, 0)], [Event(1, 1, 9, gone=True), Event(1, 2, 9)]
+        for target, name, happened in ((mine, "", first), (theirs, "other", first), (mine, "", gone)):
+            rows = staged(tmp_path, [event.row for event in happened])
+            target.load(lock_for(epoch=len(name) + happened[0].minute + 1, mapping_name=name), rows)
+        found = self.rows(mine).sort_by([("side", "ascending"), ("id", "ascending")]).to_pylist()
+        assert [(row["side"], row["id"], row["value"]) for row in found] == [
+            ("mine", 2, "1.9"),
+            ("theirs", 1, "1.0"),
+            ("theirs", 2, "1.0"),
+        ]
+
+    def test_a_row_without_a_mark_lives(self, writing: Writing, tmp_path: Path) -> None:
+        """NULL deletes nothing."""
+        target = writing(mode="upsert", key=["id"], deleted_by="gone")
+        for epoch in (1, 2):
+            target.load(lock_for(epoch=epoch), staged(tmp_path, [{**Event(1, 1, epoch).row, "gone": None}]))
+        assert self.shown(target) == [(1, "1.2", False)]
 
     def test_rows_of_which_none_is_newer_are_refused(self, writing: Writing, tmp_path: Path) -> None:
         """Two rows of one key and version, or a row without a key: nothing is changed."""
@@ -202,28 +202,3 @@ class WriteContract:
         """The table, without its times."""
         found = self.rows(target).sort_by("id").to_pylist()
         return [(row["id"], row["value"], bool(row["gone"])) for row in found]
-
-
-def load(target: Target, folder: Path, window: int, happened: Sequence[Event], epoch: int) -> Any:
-    """Load the events of one window under that epoch."""
-    rows = [event.row for event in happened if event.window == window]
-    return target.load(lock_for(WINDOWS[window], epoch=epoch), staged(folder, rows))
-
-
-def staged(folder: Path, rows: Sequence[Mapping[str, Any]]) -> Staged:
-    """The rows as a staged file."""
-    more = {name: pa.string() for row in rows for name in row if name not in SCHEMA.names}
-    schema = pa.schema([*SCHEMA, *more.items()])
-    return staged_in(folder / "staged", pa.Table.from_pylist(list(rows), schema=schema))
-
-
-def expected(happened: Sequence[Event], *, soft: bool) -> list[tuple[int, str, bool]]:
-    """The newest event of each row; where it is a deletion, the row is away, or the mark is in its place."""
-    shown = []
-    for number in sorted({event.id for event in happened}):
-        last = max(
-            (event for event in happened if event.id == number), key=lambda event: event.row[TIME_FIELD]
-        )
-        if soft or not last.gone:
-            shown.append((number, last.row["value"], last.gone))
-    return shown

@@ -3,7 +3,6 @@
 import os
 import signal
 from collections.abc import Callable, Mapping, Sequence
-from itertools import count
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -51,13 +50,21 @@ class TestDuckDBWrite(WriteContract):
 
     @pytest.fixture
     def writing(self, tmp_path: Path) -> Callable[..., DuckDBTarget]:
-        numbers = count()
+        made_before: list[Path] = []
 
-        def made(*, again: bool = False, contract: Contract = "evolve", **write: Any) -> DuckDBTarget:
-            files = sorted(tmp_path.glob("*.duckdb"))
-            path = files[-1] if again else tmp_path / f"{next(numbers):04}.duckdb"
+        def made(
+            *, again: bool = False, contract: Contract = "evolve", scope: Any = None, **write: Any
+        ) -> DuckDBTarget:
+            if not again:
+                made_before.append(tmp_path / f"{len(made_before)}.duckdb")
             return DuckDBTarget(
-                str(path), 'fl"ights', TIME_FIELD, write=Write(**write), contract=contract, wait_seconds=60
+                str(made_before[-1]),
+                'fl"ights',
+                TIME_FIELD,
+                write=Write(**write),
+                contract=contract,
+                wait_seconds=60,
+                scope=scope or {},
             )
 
         return made

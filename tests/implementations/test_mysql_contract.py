@@ -70,11 +70,13 @@ class TestMySQLWrite(WriteContract):
     def writing(self, mariadb_data_url: str) -> Callable[..., MySQLTarget]:
         names: list[str] = []
 
-        def made(*, again: bool = False, contract: Contract = "evolve", **write: Any) -> MySQLTarget:
+        def made(
+            *, again: bool = False, contract: Contract = "evolve", scope: Any = None, **write: Any
+        ) -> MySQLTarget:
             if not again:
                 names.append(f"met`{secrets.token_hex(4)}")
-            url = SecretStr(mariadb_data_url)
-            return MySQLTarget(url, names[-1], TIME_FIELD, write=Write(**write), contract=contract)
+            how: dict[str, Any] = {"write": Write(**write), "contract": contract, "scope": scope or {}}
+            return MySQLTarget(SecretStr(mariadb_data_url), names[-1], TIME_FIELD, **how)
 
         return made
 

@@ -64,11 +64,15 @@ class TestPostgresWrite(WriteContract):
     def writing(self, postgres_data_url: str) -> Callable[..., PostgresTarget]:
         names: list[str] = []
 
-        def made(*, again: bool = False, contract: Contract = "evolve", **write: Any) -> PostgresTarget:
+        def made(
+            *, again: bool = False, contract: Contract = "evolve", scope: Any = None, **write: Any
+        ) -> PostgresTarget:
             if not again:
                 names.append(f'met"{secrets.token_hex(4)}')
             url = SecretStr(postgres_data_url)
-            return PostgresTarget(url, names[-1], TIME_FIELD, write=Write(**write), contract=contract)
+            return PostgresTarget(
+                url, names[-1], TIME_FIELD, write=Write(**write), contract=contract, scope=scope or {}
+            )
 
         return made
 
