@@ -13,6 +13,13 @@ SELECT {columns} FROM pipeline_records
    AND dag_id = :dag_id AND dag_run_id = :dag_run_id AND run_slot = :run_slot
  ORDER BY record_last_updated_time DESC, id DESC LIMIT 1;
 
+-- name: reloaded_before
+-- Whether a run put finished windows of a range back already: it does so once, however often it is tried.
+SELECT id FROM pipeline_records
+ WHERE pipeline_id = :pipeline_id AND mapping_name = :mapping_name
+   AND window_start_time >= {time:first} AND window_start_time < {time:last} AND reload_reason = :reload_reason
+ LIMIT 1;
+
 -- name: events_of
 SELECT id, record_id, happened_at, move_name, from_status, to_status, lock_epoch, dag_id, dag_run_id, run_slot,
        actor, reason, database_user, changes

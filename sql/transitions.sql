@@ -69,12 +69,20 @@ EXISTS (SELECT 1 FROM pipeline_ranges WHERE pipeline_ranges.id = :range_id AND r
 -- fragment: untouched
 pipeline_status = 'PENDING' AND lock_epoch = 0 AND retry_attempt = 0 AND range_id IS NULL AND reload_reason IS NULL
 
+-- fragment: from_touching
+-- The start of the window that reaches over `first`, for windows never overlap: those before it are passed over.
+COALESCE((SELECT early.window_start_time FROM pipeline_records AS early
+           WHERE early.pipeline_id = :pipeline_id AND early.mapping_name = :mapping_name
+             AND early.window_start_time <= {time:first}
+           ORDER BY early.window_start_time DESC LIMIT 1), {time:first})
+
 -- fragment: chosen
 -- What a person decides on: the windows of that kind which touch [first, last), locked by their ids.
 chosen AS MATERIALIZED (
     SELECT id AS chosen_id FROM pipeline_records
      WHERE pipeline_id = :pipeline_id AND mapping_name = :mapping_name
        AND window_start_time < {time:last} AND window_end_time > {time:first}
+       AND window_start_time >= {from_touching}
        AND {it}
      ORDER BY id {lock_rows})
 

@@ -17,11 +17,22 @@ DOC = """
 Windows of **{granularity}** ({timezone}): pipeline `{pipeline_id}`, from `{source_name}` to `{target_name}`.
 
 Each run takes the oldest window that is ready, whatever its own date: the control table owns the windows.
-*Trigger* with `window_start` runs one chosen window; with `reload` also one that is finished.
+*Trigger* with `window_start` runs one chosen window, with `from` and `to` the oldest ones between them; with
+`reload` also those that are finished.
 `airflow backfill` cannot choose windows: use `pipeline backfill --from … --to …`.
 Configuration: `{file}`.
 """
 PARAMETERS = {
+    **{
+        edge: Param(
+            None,
+            type=["null", "string"],
+            title=f"{edge.capitalize()}",
+            description=f"Run only windows {what}: 2013-03-10, 2013-03-10T02:00; local time of the pipeline "
+            "when no offset is given.",
+        )
+        for edge, what in (("from", "from then on"), ("to", "before then"))
+    },
     "window_start": Param(
         None,
         type=["null", "string"],
@@ -33,7 +44,7 @@ PARAMETERS = {
         False,  # noqa: FBT003 a default
         type="boolean",
         title="Reload",
-        description="Run the chosen window again although it is finished.",
+        description="Run what is chosen again although it is finished: the window, or all of `from` to `to`.",
     ),
 }
 

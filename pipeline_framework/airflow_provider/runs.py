@@ -1,12 +1,15 @@
 """What a DAG run is to the control table: who holds a window, which is wanted, when the next try comes."""
 
+from datetime import datetime
+
 from airflow.sdk import Context
 
 from pipeline_framework import turns
 from pipeline_framework.config import FinalConfig
 from pipeline_framework.control_table import Holder, Record
 from pipeline_framework.control_table.states import Status
-from pipeline_framework.generation import OLDEST, Choice
+from pipeline_framework.errors import Misuse
+from pipeline_framework.generation import Choice
 from pipeline_framework.operations.repair import Decision, reopen, retry
 from pipeline_framework.pipeline import Pipeline, owner
 
@@ -31,18 +34,38 @@ def retry_in(context: Context) -> float | None:
 
 
 def choice(pipeline: Pipeline, context: Context) -> Choice:
-    """The window this run had before it was cleared, or the one that its parameter names, or the oldest."""
+    """The window this run had before it was cleared, or what its parameters choose, or the oldest."""
     before = held_before(pipeline)
     if before and (before.pipeline_status != Status.COMPLETED or cleared(context)):
         return put_back(pipeline, before, f"cleared in run {pipeline.holder.dag_run_id}")
-    text = context["params"].get("window_start")
-    if not text:
-        return OLDEST
-    start = pipeline.config.instant(text, "parameter window_start")
-    record = turns.window_at(pipeline, start)
-    if record and context["params"].get("reload"):
-        return put_back(pipeline, record, f"reload chosen in run {pipeline.holder.dag_run_id}")
-    return Choice(window_start=start)
+    start, first, last = (instant(pipeline, context, name) for name in ("window_start", "from", "to"))
+    if start and (first or last):
+        raise Misuse("The parameter window_start stands beside from or to: it is one window, they are many.")
+    reload = f"reload chosen in run {pipeline.holder.dag_run_id}" if context["params"].get("reload") else ""
+    if first or last:
+        return between(pipeline, first, last, reload)
+    record = turns.window_at(pipeline, start) if start and reload else None
+    return put_back(pipeline, record, reload) if record else Choice(window_start=start)
+
+
+def instant(pipeline: Pipeline, context: Context, name: str) -> datetime | None:
+    """What a parameter of the run says, UTC."""
+    text = context["params"].get(name)
+    return pipeline.config.instant(text, f"parameter {name}") if text else None
+
+
+def between(pipeline: Pipeline, first: datetime | None, last: datetime | None, reload: str) -> Choice:
+    """The oldest window that touches a range; finished ones are put back, once, for `reload`."""
+    if first and last and first >= last:
+        raise Misuse("The parameter from is not before the parameter to: no window lies between them.")
+    now = pipeline.database.now()
+    span = {"first": first or pipeline.config.start, "last": last or now}
+    edges = pipeline.database.run("edges_touching", **pipeline.key.parameters, **span, watermark=now)[0]
+    wide = {name: edges[name] or instant for name, instant in span.items()}
+    seen = {"reload_reason": reload, **wide}
+    if reload and not pipeline.database.run("reloaded_before", **pipeline.key.parameters, **seen):
+        reopen(pipeline, Decision(**wide, actor=pipeline.holder.owner, reason=reload))
+    return Choice(first=min(wide["first"], span["first"]), last=max(wide["last"], span["last"]))
 
 
 def cleared(context: Context) -> bool:

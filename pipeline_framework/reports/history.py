@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from pipeline_framework.control_table import Record, events
+from pipeline_framework.control_table.states import Status
 from pipeline_framework.errors import Misuse
 from pipeline_framework.pipeline import Pipeline
 
@@ -42,8 +43,9 @@ def windows(pipeline: Pipeline, wanted: Filter = EVERYTHING, limit: int | None =
 
 def window_page(pipeline: Pipeline, wanted: Filter, size: int, after: tuple[datetime, int]) -> list[Record]:
     """`size` records behind the start and id of `after`, so that others' moves shift no page."""
+    unfinished = wanted.status not in ("", Status.COMPLETED)
     rows = pipeline.database.run(
-        "windows_touching",
+        "unfinished_touching" if unfinished else "windows_touching",
         **pipeline.key.parameters,
         first=wanted.first,
         last=wanted.last,

@@ -1,5 +1,17 @@
 -- Which windows there are. Every statement only reads.
 
+-- fragment: touching
+-- Windows that overlap [first, last).
+window_start_time < :last AND window_end_time > :first
+AND window_start_time >= {from_touching}
+
+-- fragment: page
+AND (:status = '' OR pipeline_status = :status)
+AND (:result = '' OR audit_result = :result)
+AND (window_start_time, id) > (:after_start, :after_id)
+ORDER BY window_start_time, id
+LIMIT :page_size
+
 -- name: window_at
 SELECT * FROM pipeline_records
  WHERE pipeline_id = :pipeline_id AND mapping_name = :mapping_name AND window_start_time = :window_start;
@@ -11,20 +23,21 @@ SELECT * FROM pipeline_records
 -- name: windows_touching
 -- Windows that overlap [first, last), oldest first, a page behind the last row of the one before.
 SELECT * FROM pipeline_records
- WHERE pipeline_id = :pipeline_id AND mapping_name = :mapping_name
-   AND window_start_time < :last AND window_end_time > :first
-   AND (:status = '' OR pipeline_status = :status)
-   AND (:result = '' OR audit_result = :result)
-   AND (window_start_time, id) > (:after_start, :after_id)
- ORDER BY window_start_time, id
- LIMIT :page_size;
+ WHERE pipeline_id = :pipeline_id AND mapping_name = :mapping_name AND {touching} {page};
+
+-- name: unfinished_touching
+-- The same of those that are not COMPLETED: none of them is sealed, so the history is passed over.
+SELECT pipeline_records.*
+  FROM (SELECT id AS unsealed_id FROM {unsealed_windows} AS unsealed WHERE pipeline_status <> 'COMPLETED') AS few
+  JOIN pipeline_records ON id = unsealed_id
+ WHERE {touching} {page};
 
 -- name: edges_touching
 -- Where the ready windows that overlap [first, last) begin and end.
 SELECT MIN(window_start_time) AS first, MAX(window_end_time) AS last
   FROM pipeline_records
  WHERE pipeline_id = :pipeline_id AND mapping_name = :mapping_name
-   AND window_start_time < :last AND window_end_time > :first AND window_end_time <= :watermark;
+   AND {touching} AND window_end_time <= :watermark;
 
 -- name: standing_within
 -- How the windows of a range that are not finished stand.

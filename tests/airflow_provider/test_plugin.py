@@ -12,9 +12,11 @@ from scripts.local_airflow import ROOT
 
 LOADED = """
 import os, sys
+import airflow.plugins_manager
+before = set(sys.modules)
 import pipeline_framework.airflow_provider.plugin
 print(len(os.listdir("/proc/self/task")) if sys.platform == "linux" else 1)
-print(*sys.modules)
+print(*set(sys.modules) - before)
 """
 
 
