@@ -26,8 +26,8 @@ replays = st.lists(st.integers(0, 2), max_size=4)
 class WriteContract:
     """Inherit it, give the fixture `writing`, and the methods `rows` and `crash` as for `TargetContract`.
 
-    `writing(contract=…, scope=…, again=…, **write)` answers a target of a new table, which does not exist yet,
-    by the time field `happened_at`, written so; with `again=True` of the table it answered before.
+    `writing(contract=…, scope=…, again=…, **write)` answers a target of a new table, which does not exist
+    yet, by the time field `happened_at`, written so; with `again=True` of the table it answered before.
     """
 
     @pytest.fixture
