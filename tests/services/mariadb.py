@@ -9,7 +9,7 @@ import secrets
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from signal import SIGKILL
@@ -85,6 +85,17 @@ def execute(url: str, *statements: str, **settings: Any) -> list[tuple[Any, ...]
             cursor.execute(statement)
             rows = list(cursor.fetchall())
     return rows
+
+
+def insert(url: str, statement: str, rows: Sequence[tuple[Any, ...]]) -> None:
+    """Run a statement with `%s` for each value, once for each row; times are UTC."""
+    parts = urlsplit(url)
+    place = {"host": parts.hostname, "port": parts.port, "database": parts.path[1:]}
+    login = {"user": parts.username, "password": unquote(parts.password or "")}
+    session = {**place, **login, "charset": "utf8mb4", "autocommit": True}
+    with pymysql.connect(**session) as connection, connection.cursor() as cursor:
+        cursor.execute("SET time_zone = '+00:00'")
+        cursor.executemany(statement, rows)
 
 
 def named(reasons: list[str]) -> AbstractContextManager[str | None]:
