@@ -3,16 +3,15 @@
 import json
 import secrets
 from collections.abc import Callable
-from datetime import UTC
 from pathlib import Path
 from typing import Any
 
-import httpx
 import psycopg2
 import pytest
 
 from tests.cli.conftest import Flights
 from tests.services import events
+from tests.services.events import told
 from tests.services.s3 import KEYS
 from tests.services.snowflake import FakeSnowflake
 
@@ -46,18 +45,8 @@ WINDOWS = 24
 @pytest.fixture
 def index(elasticsearch_server: str, fresh_index: Callable[[], str], request: pytest.FixtureRequest) -> str:
     """An index that holds every event, of as many shards as the test asks for."""
-    name, shards = fresh_index(), request.param
-    body = {"settings": {"number_of_shards": shards, "number_of_replicas": 0}}
-    mapping = {"mappings": {"properties": events.MAPPING}}
-    httpx.put(f"{elasticsearch_server}/{name}", json=body | mapping).raise_for_status()
-    lines = [json.dumps({"create": {}}) + "\n" + json.dumps(events.document(row)) for row in events.events()]
-    sent = httpx.post(
-        f"{elasticsearch_server}/{name}/_bulk?refresh=true",
-        content="".join(f"{line}\n" for line in lines).encode(),
-        headers={"Content-Type": "application/x-ndjson"},
-        timeout=60,
-    )
-    assert not sent.json()["errors"]
+    name = fresh_index()
+    events.fill(elasticsearch_server, name, request.param)
     return name
 
 
@@ -89,11 +78,6 @@ def moved(
 def rows_of(names: list[str], rows: list[tuple[Any, ...]]) -> list[dict[str, Any]]:
     """What a cursor answered, by name."""
     return [dict(zip(names, row, strict=True)) for row in rows]
-
-
-def told(rows: list[dict[str, Any]]) -> str:
-    """Rows in the order of their events, columns and fields in one order, times in UTC."""
-    return "\n".join(repr(plain(row)) for row in sorted(rows, key=lambda row: int(row["number"])))
 
 
 @pytest.mark.parametrize("index", [1, 8], indirect=True)
@@ -131,13 +115,7 @@ def test_snowflake_holds_every_event_as_it_was_made(
     snowflake.query(f"CREATE STAGE {name} URL = 's3://{bucket}/stage/'")
     target = {"type": "snowflake", "table": name, "time_field": "at", "stage": name}
     moved(json.dumps(target | {"url": snowflake.url().get_secret_value()}))
-    with snowflake.connected() as cursor:
-        cursor.execute(f"SELECT * FROM {name}")
-        columns = [column.name.lower() for column in cursor.description]
-        found = rows_of(columns, cursor.fetchall())
-    for row in found:
-        row.update({each: json.loads(row[each]) for each in ("tags", "place") if row[each] is not None})
-    assert told(found) == told(events.events())
+    assert told(snowflake.events(name)) == told(events.events())
 
 
 @pytest.mark.parametrize("index", [2], indirect=True)
@@ -148,9 +126,3 @@ def test_check_tells_of_every_part_and_no_secret(moved: Callable[[str], Flights]
     assert "1872 documents of 9 fields" in answer.out
     assert "can write and remove" in answer.out
     assert KEYS["secret_access_key"] not in answer.out + answer.err
-
-
-def plain(row: dict[str, Any]) -> list[Any]:
-    """One row of them."""
-    columns = sorted({**row, "at": row["at"].astimezone(UTC)}.items())
-    return [(name, sorted(value.items()) if isinstance(value, dict) else value) for name, value in columns]

@@ -4,10 +4,13 @@ Difficult on purpose: nested objects, lists, nulls, missing fields, unicode, the
 on one instant, events exactly on the edges of windows and one tick beside them.
 """
 
+import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any
+
+import httpx
 
 FIRST = datetime(2026, 3, 1, tzinfo=UTC)
 HOURS = 48
@@ -65,3 +68,29 @@ def document(row: dict[str, Any]) -> dict[str, Any]:
     """The event as it is sent: of what is None, every third is written as null and the rest left out."""
     written = {name: value for name, value in row.items() if value is not None or row["number"] % 3 == 0}
     return {**written, "at": row["at"].isoformat(timespec="microseconds").replace("+00:00", "Z")}
+
+
+def fill(server: str, index: str, shards: int) -> None:
+    """Every event as a document of a new index of Elasticsearch."""
+    body = {"settings": {"number_of_shards": shards, "number_of_replicas": 0}}
+    mapping = {"mappings": {"properties": MAPPING}}
+    httpx.put(f"{server}/{index}", json=body | mapping).raise_for_status()
+    lines = [json.dumps({"create": {}}) + "\n" + json.dumps(document(row)) for row in events()]
+    sent = httpx.post(
+        f"{server}/{index}/_bulk?refresh=true",
+        content="".join(f"{line}\n" for line in lines).encode(),
+        headers={"Content-Type": "application/x-ndjson"},
+        timeout=60,
+    )
+    assert not sent.json()["errors"]
+
+
+def told(rows: list[dict[str, Any]]) -> str:
+    """Rows in the order of their events, columns and fields in one order, times in UTC."""
+    return "\n".join(repr(plain(row)) for row in sorted(rows, key=lambda row: int(row["number"])))
+
+
+def plain(row: dict[str, Any]) -> list[Any]:
+    """One row of them."""
+    columns = sorted({**row, "at": row["at"].astimezone(UTC)}.items())
+    return [(name, sorted(value.items()) if isinstance(value, dict) else value) for name, value in columns]

@@ -7,6 +7,7 @@ test_snowflake_account.py.
 """
 
 import fcntl
+import json
 import os
 import subprocess
 import sys
@@ -65,6 +66,16 @@ class FakeSnowflake:
         """Rows, past the framework."""
         with self.connected() as cursor:
             return list(cursor.execute(statement).fetchall())
+
+    def events(self, table: str) -> list[dict[str, Any]]:
+        """The rows of a table of `events`, by name; lists and objects are VARIANT, which reads as JSON."""
+        with self.connected() as cursor:
+            cursor.execute(f"SELECT * FROM {table}")
+            names = [column.name.lower() for column in cursor.description]
+            rows = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+        for row in rows:
+            row.update({each: json.loads(row[each]) for each in ("tags", "place") if row[each] is not None})
+        return rows
 
     @contextmanager
     def connected(self) -> Iterator[Any]:
