@@ -3,11 +3,15 @@
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 from sqlalchemy import text
 
+from pipeline_framework import pipeline as pipelines
+from pipeline_framework.config import load_final_config
 from pipeline_framework.control_table import Database, PipelineKey
 from pipeline_framework.control_table.sealing import seal
+from pipeline_framework.pipeline import Pipeline
 
 SERIES = {
     "postgresql": "generate_series(0, :windows - 1) AS series(n)",
@@ -51,6 +55,26 @@ SELECT pipeline_id, {day}, {start}, {end}, '1m', {not_before}, {attempt} FROM {e
 ANNOUNCE = """
 INSERT INTO pipelines (pipeline_id, grid_history) SELECT pipeline_id, 'first: fixed 1m' FROM {each} WHERE TRUE
     ON CONFLICT DO NOTHING"""
+
+
+CONFIG = """
+pipeline_id: {pipeline_id}
+control: {{url: "{url}"}}
+granularity: 1m
+grid: fixed
+start: 2000-01-01
+source: {{type: files, path: "data/*.parquet", time_field: at}}
+stage: {{type: local, path: stage}}
+target: {{type: duckdb, path: warehouse.duckdb, table: t, time_field: at}}
+"""
+
+
+def opened(folder: Path, url: str, pipeline_id: str) -> Pipeline:
+    """A pipeline of minutes from the year 2000 on, as the command line would open it."""
+    file = folder / f"{pipeline_id}.yml"
+    file.write_text(CONFIG.format(pipeline_id=pipeline_id, url=url))
+    config = load_final_config(file)
+    return Pipeline(config, Database(url), pipelines.this_process(config))
 
 
 def finish(database: Database, pipelines: Sequence[str], windows: int) -> None:

@@ -9,17 +9,14 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from pathlib import Path
 from statistics import median
 from time import perf_counter
 from typing import Any
 
 import psycopg2
-from _control import quickly, settle, wait
+from _control import opened, quickly, settle, wait
 from _postgres import Server, served
 
-from pipeline_framework import pipeline as pipelines
-from pipeline_framework.config import load_final_config
 from pipeline_framework.control_table import Database, Holder, PipelineKey, claims, statements
 from pipeline_framework.control_table.database import Transaction
 from pipeline_framework.control_table.database.values import plain_value
@@ -29,16 +26,6 @@ from pipeline_framework.operations.run import run_once
 from pipeline_framework.pipeline import Pipeline
 
 NOW = datetime(2000, 1, 1, 12, tzinfo=UTC)
-CONFIG = """
-pipeline_id: framework
-control: {{url: "{url}"}}
-granularity: 1m
-grid: fixed
-start: 2000-01-01
-source: {{type: files, path: "data/*.parquet", time_field: at}}
-stage: {{type: local, path: stage}}
-target: {{type: duckdb, path: warehouse.duckdb, table: t, time_field: at}}
-"""
 KEY, MINE = PipelineKey("framework"), {"pipeline_id": "driver"}
 Noted = list[list[tuple[str, dict[str, Any]]]]  # transactions of statements with their values
 
@@ -176,11 +163,7 @@ def main() -> None:
     times = parser.parse_args().times
     with served() as (server, folder), Database(server.url) as database:
         migrate(database)
-        file = Path(folder) / "pipeline.yml"
-        file.write_text(CONFIG.format(url=server.url))
-        pipeline = Pipeline(
-            load_final_config(file), database, pipelines.this_process(load_final_config(file))
-        )
+        pipeline = opened(folder, server.url, "framework")
         pipeline.transfer = NothingMoves()
         with quickly(database):
             wait(database, ["framework", "driver"], 720, 0)

@@ -12,11 +12,9 @@ from statistics import median
 from tempfile import TemporaryDirectory
 from time import perf_counter
 
-from _control import cover, finish, quickly, seal_all, settle, wait
+from _control import cover, finish, opened, quickly, seal_all, settle, wait
 from _postgres import served
 
-from pipeline_framework import pipeline as pipelines
-from pipeline_framework.config import load_final_config
 from pipeline_framework.control_table import Database
 from pipeline_framework.control_table.migrations import migrate
 from pipeline_framework.generation import generate
@@ -28,17 +26,6 @@ from pipeline_framework.reports.status import status
 TIMES = 7
 SHORT, SEALED_HERE = 1000, 20  # windows; days that are left to cleanups
 WAITING = 300
-CONFIG = """
-pipeline_id: {pipeline_id}
-control: {{url: "{url}"}}
-granularity: 1m
-grid: fixed
-start: 2000-01-01
-source: {{type: files, path: "data/*.parquet", time_field: at}}
-stage: {{type: local, path: stage}}
-target: {{type: duckdb, path: warehouse.duckdb, table: t, time_field: at}}
-"""
-
 Question = Callable[[Pipeline, datetime], object]
 QUESTIONS: dict[str, Question] = {
     "status": status,
@@ -46,13 +33,6 @@ QUESTIONS: dict[str, Question] = {
     "first page of windows": lambda pipeline, _: list(islice(windows(pipeline, limit=100), 100)),
     "generation, nothing to add": generate,
 }
-
-
-def opened(folder: Path, url: str, pipeline_id: str) -> Pipeline:
-    file = folder / f"{pipeline_id}.yml"
-    file.write_text(CONFIG.format(pipeline_id=pipeline_id, url=url))
-    config = load_final_config(file)
-    return Pipeline(config, Database(url), pipelines.this_process(config))
 
 
 def seconds(question: Question, pipeline: Pipeline, count: int) -> float:

@@ -98,10 +98,7 @@ def test_claim_that_comes_late_is_waited_for(
     lossy: tuple[Proxy, Database], key: PipelineKey, move: str
 ) -> None:
     """The row is locked by the claim itself, which the server has yet to end."""
-    proxy, database = lossy
-    act, _ = twice(database, key, move)
-    proxy.cut_commits, proxy.late = 1, 0.4
-    assert act() is not None
+    assert claimed_late(lossy, key, move, 0.4) is not None
 
 
 @pytest.mark.parametrize("move", sorted(ALONE))
@@ -109,14 +106,19 @@ def test_claim_that_comes_late_and_was_passed_over_is_the_runs_all_the_same(
     lossy: tuple[Proxy, Database], key: PipelineKey, move: str
 ) -> None:
     """Asked too early, the run is told that there is nothing; its next try takes the window up."""
-    proxy, database = lossy
-    act, _ = twice(database, key, move)
-    proxy.cut_commits, proxy.late = 1, 3
-    assert act() is None
+    assert claimed_late(lossy, key, move, 3) is None
     deadline = time.monotonic() + 10
-    while (record := claims.resume(database, key, run(), lease_seconds=60)) is None:
+    while (record := claims.resume(lossy[1], key, run(), lease_seconds=60)) is None:
         assert time.monotonic() < deadline
     assert record.pipeline_status is Status.IN_PROGRESS
+
+
+def claimed_late(lossy: tuple[Proxy, Database], key: PipelineKey, move: str, seconds: float) -> object:
+    """What a claim answers whose reply is lost, and which the server ends so much later."""
+    proxy, database = lossy
+    act, _ = twice(database, key, move)
+    proxy.cut_commits, proxy.late = 1, seconds
+    return act()
 
 
 def go_all_the_way(database: Database, key: PipelineKey) -> Record:
