@@ -197,10 +197,12 @@ def _column(pair: Pair, batch: pa.RecordBatch) -> pa.Array:
 def _statements(rows: Iterator[pa.RecordBatch]) -> Iterator[str]:
     """Lists of values, joined up to the length of a statement."""
     held: list[str] = []
+    length = 0
     for values in (values for batch in rows for values in spelling.literals(batch)):
-        if held and sum(map(len, held)) + len(values) > STATEMENT:
+        length += len(values)
+        if held and length > STATEMENT:
             yield ",".join(held)
-            held = []
+            held, length = [], len(values)
         held.append(values)
     if held:
         yield ",".join(held)
