@@ -169,19 +169,45 @@ def gaps(config: ConfigOption = None, form: FormatOption = Format.TABLE) -> None
         output.print_rows(rows, form, shown, title)
 
 
+# Keys of a lock or a range, so that each row of a CSV has all of them.
+LOCK = (
+    "kind",
+    "id",
+    "window_start_time",
+    "window_end_time",
+    "dag_id",
+    "dag_run_id",
+    "run_slot",
+    "lock_owner",
+    "lock_epoch",
+    "pipeline_locked_at",
+    "lease_expires_at",
+    "phase_completed",
+    "actor",
+    "reason",
+    "stale",
+)
+
+
 def locks_list(
     context: typer.Context, config: ConfigOption = None, form: FormatOption = Format.TABLE
 ) -> None:
-    """Who holds which window, and until when.
+    """Who holds which window, and until when; and which range a backfill has set aside.
 
     Example: pipeline locks list
     """
-    from pipeline_framework.reports.locks import locks
+    from pipeline_framework.reports.locks import locks, ranges
 
     with opened(config or context.obj) as pipeline:
-        rows = [lock.as_json() for lock in locks(pipeline)]
-        shown = ["id", "window_start_time", "lock_owner", "dag_run_id", "lease_expires_at", "stale"]
-        output.print_rows(rows, form, shown, "Locks" if rows else "No window is locked")
+        held = [each.as_json() for each in locks(pipeline)] + [each.as_json() for each in ranges(pipeline)]
+        rows = [dict.fromkeys(LOCK) | each for each in held]
+        shown = ["kind", "id", "window_start_time", "lock_owner", "dag_run_id", "lease_expires_at", "stale"]
+        output.print_rows(
+            [dict.fromkeys(LOCK) | row for row in rows],
+            form,
+            shown,
+            "Locks" if rows else "No window is locked",
+        )
 
 
 def add_to(app: typer.Typer) -> None:

@@ -174,7 +174,6 @@ def locks_clear(
 
     Example: pipeline locks clear --stale
     """
-    from pipeline_framework import locking
     from pipeline_framework.errors import Misuse, NothingToDo
     from pipeline_framework.operations import locks as operation
 
@@ -182,11 +181,16 @@ def locks_clear(
         raise Misuse("say either --stale or --id N (and --force); `pipeline locks list` shows the locks.")
     with opened(config or context.obj) as pipeline:
         if number is None:
-            cleared = locking.rescued(pipeline)
+            ranges, cleared = operation.clear_stale(pipeline)
         else:
-            cleared = [operation.clear(pipeline, number, actor=person(), reason=reason, only_stale=not force)]
-    if not cleared:
+            ranges, cleared = (
+                [],
+                [operation.clear(pipeline, number, actor=person(), reason=reason, only_stale=not force)],
+            )
+    if not cleared and not ranges:
         raise NothingToDo("no lock is stale.")
+    for each in ranges:
+        output.say(f"range {each.span} (id {each.id}) of {each.owner} is let go: its windows are for any run")
     for record in cleared:
         output.say(f"window {record.window} (id {record.id}) is {record.pipeline_status} again")
 

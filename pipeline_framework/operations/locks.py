@@ -1,6 +1,7 @@
 """Clear locks: what a run still holds, what is stale, and what a person lets go by hand."""
 
-from pipeline_framework.control_table import Record, decisions, rescue, sealing
+from pipeline_framework.control_table import Record, decisions, ranges, rescue, sealing
+from pipeline_framework.control_table.ranges import Range
 from pipeline_framework.locking import rescued
 from pipeline_framework.pipeline import Pipeline
 from pipeline_framework.reports.history import window
@@ -14,6 +15,11 @@ def cleanup(pipeline: Pipeline) -> list[Record]:
     moved = [*released(pipeline), *rescued(pipeline)]
     sealing.seal(pipeline.database, pipeline.key)
     return moved
+
+
+def clear_stale(pipeline: Pipeline) -> tuple[list[Range], list[Record]]:
+    """Let go of every range and put back every window whose lease ran out."""
+    return ranges.expire(pipeline.database, pipeline.key), rescued(pipeline)
 
 
 def released(pipeline: Pipeline) -> list[Record]:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from pipeline_framework.control_table import Record
+from pipeline_framework.control_table.ranges import Range, standing
 from pipeline_framework.pipeline import Pipeline
 
 
@@ -28,7 +29,41 @@ class HeldLock:
             "lease_expires_at",
             "phase_completed",
         ]
-        return {**{name: getattr(self.record, name) for name in names}, "stale": self.stale}
+        known = {name: getattr(self.record, name) for name in names}
+        return {"kind": "window", **known, "stale": self.stale}
+
+
+@dataclass(frozen=True, slots=True)
+class HeldRange:
+    """What a backfill has set aside; `stale` when its lease ran out by the database's clock."""
+
+    held: Range
+    stale: bool
+
+    def as_json(self) -> dict[str, object]:
+        """By the names of a lock's columns, and who wanted it why."""
+        return {
+            "kind": "range",
+            "id": self.held.id,
+            "window_start_time": self.held.span.start,
+            "window_end_time": self.held.span.end,
+            "lock_owner": self.held.owner,
+            "lock_epoch": self.held.epoch,
+            "pipeline_locked_at": self.held.since,
+            "lease_expires_at": self.held.lease_expires_at,
+            "actor": self.held.actor,
+            "reason": self.held.reason,
+            "stale": self.stale,
+        }
+
+
+def ranges(pipeline: Pipeline) -> list[HeldRange]:
+    """Every range that a backfill has set aside, by time."""
+    now = pipeline.database.now()
+    return [
+        HeldRange(held, bool(held.lease_expires_at and held.lease_expires_at < now))
+        for held in standing(pipeline.database, pipeline.key)
+    ]
 
 
 def locks(pipeline: Pipeline) -> list[HeldLock]:

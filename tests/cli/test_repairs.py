@@ -2,7 +2,13 @@
 
 import pytest
 
+from pipeline_framework.config import load_final_config
+from pipeline_framework.control_table import ranges
+from pipeline_framework.control_table.ranges import Order
+from pipeline_framework.pipeline import opened
+from pipeline_framework.windows import Window
 from tests.cli.conftest import Flights
+from tests.services.control import age_ranges
 
 
 def test_a_reopened_window_is_loaded_again_on_equal_counts(flights: Flights) -> None:
@@ -67,6 +73,23 @@ def test_a_living_lock_is_only_cleared_by_force(flights: Flights) -> None:
     assert flights("locks", "clear", "--id", "1", "--force").code == 0
     answer = flights("task", "source_to_stage", "--run-id", "mine")
     assert answer.code == 3
+
+
+def test_a_range_is_listed_with_the_locks_and_let_go_with_them(flights: Flights) -> None:
+    """Whose it is and why, while its backfill lives; a dead one is told as it is let go, and gone."""
+    flights("run")
+    with opened(load_final_config(flights.folder / "pipeline.yml")) as pipeline:
+        span = Window(*(pipeline.config.instant(f"2013-03-{day}") for day in ("10", "11")))
+        order = Order(span, "host:1 in backfill", "ann", "the source was repaired", 60)
+        ranges.register(pipeline.database, pipeline.key, order)
+        (held,) = flights("locks", "list", "--format", "json").json
+        assert (held["kind"], held["actor"], held["reason"]) == ("range", "ann", "the source was repaired")
+        assert (held["window_start_time"], held["stale"]) == ("2013-03-10T05:00:00Z", False)
+        assert flights("locks", "clear", "--stale").code == 3
+        age_ranges(pipeline.database, pipeline.key)
+    assert flights("locks", "list", "--format", "json").json[0]["stale"] is True
+    assert "of host:1 in backfill is let go" in flights("locks", "clear", "--stale").out
+    assert flights("locks", "list", "--format", "json").json == []
 
 
 def test_retry_takes_all_unless_told(flights: Flights) -> None:
