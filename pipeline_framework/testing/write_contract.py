@@ -69,6 +69,14 @@ class WriteContract:
             load(target, tmp_path, window, happened, epoch)
         assert self.shown(target) == [(1, "0.0", False)]
 
+    def test_a_row_that_was_deleted_twice_stays_deleted(self, writing: Writing, tmp_path: Path) -> None:
+        """It lived again in between; the window of that life comes once more, late."""
+        target = writing(mode="upsert", key=["id"], deleted_by="gone")
+        happened = [Event(0, 1, 0, gone=True), Event(1, 1, 0), Event(2, 1, 0, gone=True)]
+        for epoch, window in enumerate([0, 1, 2, 1], 1):
+            load(target, tmp_path, window, happened, epoch)
+        assert self.shown(target) == []
+
     def test_upsert_only_takes_marks_for_values(self, writing: Writing, tmp_path: Path) -> None:
         """Without `deleted_by` a mark is a column like any other."""
         target = writing(mode="upsert_only", key=["id"])
