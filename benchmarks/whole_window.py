@@ -2,7 +2,7 @@
 
 The legs are the source's reading into the bucket and the target's load of it, called alone (reach: at most
 1.1 times their sum). A window whose rows are there already is passed over on equal counts; the reference are
-the two counts, called alone (reach: 1.2). One durable PostgreSQL holds control table and target, S3 is moto's.
+the two counts, called alone (reach: 1.2). One durable PostgreSQL holds control table and target; S3 is moto.
 """
 
 import argparse
