@@ -28,6 +28,13 @@ class PhaseStarted(Signal):
 
 
 @dataclass(frozen=True, slots=True)
+class Expecting(Signal):
+    """Rows begin to pass, from the first one; the source counted `rows` of them."""
+
+    rows: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class Moved(Signal):
     """A batch of `rows` rows and `size` bytes passed."""
 

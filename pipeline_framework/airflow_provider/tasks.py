@@ -172,15 +172,18 @@ def say_if_adopted(columns: Mapping[str, Any]) -> None:
 def at_work(file: str) -> Iterator["Pipeline"]:
     """The pipeline, held for the DAG run whose task this is; each line of the log carries its id.
 
+    While it works the log gets a line every 30 seconds, and one at once for each call that is tried again.
     Airflow has set structlog up, its masker of secrets included: facts are bound to it, nothing is set up.
     """
     from pipeline_framework.airflow_provider.runs import holder
     from pipeline_framework.pipeline import opened
+    from pipeline_framework.telemetry.lines import lines
 
     with told_to_airflow():
         config = configuration(file)
         held_for = holder(config, get_current_context())
-        with bound_contextvars(pipeline_id=config.pipeline_id), opened(config, held_for) as pipeline:
+        bound = bound_contextvars(pipeline_id=config.pipeline_id)
+        with bound, opened(config, held_for) as pipeline, lines(log.info, log.warning):
             yield pipeline
 
 

@@ -1,7 +1,7 @@
 """Source → transforms → stage → target, batch by batch; rows are counted as they pass."""
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import reduce
@@ -17,11 +17,12 @@ from pipeline_framework.interfaces import (
     Reading,
     Source,
     Stage,
+    Staged,
     Tally,
     Target,
     Transform,
 )
-from pipeline_framework.signals import Moved, emit
+from pipeline_framework.signals import Expecting, Moved, emit
 from pipeline_framework.windows import Window
 
 if TYPE_CHECKING:
@@ -89,6 +90,7 @@ class StreamedTransfer:
     def source_to_stage(self, lock: Lock) -> Manifest:
         reading = self.source.read(lock.window)
         most = self.tolerated(reading.count)
+        emit(Expecting(lock.record_id, reading.count))
         reading = changed(reading, self.transforms, most + GATHERED)
         manifest = self.stage.write(lock, counted(reading, lock))
         if reading.tally.bad > most:
@@ -99,7 +101,9 @@ class StreamedTransfer:
         return self.stage.staged(lock).manifest
 
     def stage_to_target(self, lock: Lock) -> Loaded:
-        return self.target.load(lock, self.stage.staged(lock))
+        staged = self.stage.staged(lock)
+        emit(Expecting(lock.record_id, staged.manifest.rows))
+        return self.target.load(lock, passing(staged, lock))
 
     def loaded(self, lock: Lock) -> Loaded | None:
         return self.target.loaded(lock)
@@ -162,10 +166,21 @@ def add_up(tally: Tally, transforms: Tally, source: Tally) -> None:
 
 def counted(reading: Reading, lock: Lock) -> Reading:
     """The same reading, telling of each batch that passes."""
+    return replace(reading, batches=told(reading.batches, lock))
 
-    def batches() -> "Iterator[pa.RecordBatch]":
-        for batch in reading.batches:
-            emit(Moved(lock.record_id, batch.num_rows, batch.nbytes))
-            yield batch
 
-    return replace(reading, batches=batches())
+def told(batches: "Iterable[pa.RecordBatch]", lock: Lock) -> "Iterator[pa.RecordBatch]":
+    """The same batches, each told of."""
+    for batch in batches:
+        emit(Moved(lock.record_id, batch.num_rows, batch.nbytes))
+        yield batch
+
+
+def passing(staged: Staged, lock: Lock) -> Staged:
+    """What is staged, telling of each batch that a target takes; a target may read the files itself."""
+    import pyarrow as pa
+
+    def batches() -> pa.RecordBatchReader:
+        return pa.RecordBatchReader.from_batches(staged.schema, told(staged.batches(), lock))
+
+    return replace(staged, batches=batches)
