@@ -18,9 +18,10 @@ def path_of(index: str) -> str:
     return "/" + quote(index, safe=",*")
 
 
-def mappings(cluster: Cluster, index: str) -> dict[str, Any]:
-    """The mapping of each index behind a name."""
-    found: dict[str, Any] = msgspec.json.decode(cluster.ask("GET", f"{path_of(index)}/_mapping"))
+def mappings(cluster: Cluster, index: str, *, missing: bool = False) -> dict[str, Any]:
+    """The mapping of each index behind a name; none where it is allowed to be `missing`."""
+    lenient = {"ignore_unavailable": "true"} if missing else {}
+    found: dict[str, Any] = msgspec.json.decode(cluster.ask("GET", f"{path_of(index)}/_mapping", **lenient))
     return found
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Protocol
+from typing import Any, Literal, Protocol
 from urllib.parse import unquote, urlsplit
 
 import msgspec
@@ -24,6 +24,14 @@ _PRIVILEGES = {
 
 class Busy(Unavailable):
     """The same request, or a smaller one, may go better in a while."""
+
+
+class Conflict(Unavailable):
+    """Somebody else changed the same document meanwhile."""
+
+
+class AlreadyThere(Misuse):
+    """An index of that name was made meanwhile."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +100,9 @@ class Server:
                 f"`{part}.user` and `{part}.password`, or `{part}.api_key`; they need the privileges "
                 f"{_PRIVILEGES[part]}."
             )
+        if status == 409 or "resource_already_exists" in reason:
+            kind = Conflict if status == 409 else AlreadyThere
+            return kind(f"{self.shown}: somebody else was faster ({reason}).")
         if "search_context_missing" in reason:
             return Unavailable(f"{self.shown} forgot the point in time of {self.where}; it is read anew.")
         if status == 404:
@@ -117,11 +128,13 @@ class Server:
 class Cluster(Protocol):
     """A client that answers bytes as they came, does not try again, and raises the framework's errors."""
 
-    order: ClassVar[list[str]]  # of documents at a point in time: total, and cheap
-
     @property
     def server(self) -> Server:
         """Whom it asks."""
+
+    @property
+    def order(self) -> list[str]:
+        """Of documents at a point in time: total, and cheap."""
 
     def ask(self, method: str, path: str, body: Any = None, **parameters: Any) -> Any:
         """The answer to a request; a body of bytes is sent as lines of JSON, any other as JSON."""

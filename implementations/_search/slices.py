@@ -8,17 +8,12 @@ from typing import Any
 
 import msgspec
 import pyarrow as pa
-from tenacity import (
-    RetryCallState,
-    Retrying,
-    retry_if_exception_type,
-    stop_after_delay,
-    wait_random_exponential,
-)
+from tenacity import RetryCallState
 
 from implementations._search.answers import Hit, Page
+from implementations._search.patience import again
 from implementations._search.searches import WHOLE
-from implementations._search.server import Busy, Cluster
+from implementations._search.server import Cluster
 from implementations.reading.documents import Documents
 from implementations.reading.paging import merged
 from pipeline_framework.errors import BadData, PipelineError
@@ -26,7 +21,6 @@ from pipeline_framework.interfaces import Tally
 
 logger = logging.getLogger(__name__)
 KEEP_ALIVE = "5m"  # of a point in time; every page renews it
-PATIENCE = 120.0  # seconds for which one page is asked for again
 SMALLEST_PAGE = 50  # documents
 
 
@@ -64,15 +58,7 @@ class Slice:
 
     def _patiently(self, behind: list[Any] | None) -> tuple[Any, int]:
         """A page, and the size it was asked in: a server that is busy is asked for less, after a while."""
-        waits = wait_random_exponential(multiplier=0.5, max=30)
-        again = Retrying(
-            retry=retry_if_exception_type(Busy),
-            wait=waits,
-            stop=stop_after_delay(PATIENCE),
-            before_sleep=self._ask_less,
-            reraise=True,
-        )
-        return again(self._asked, behind), self.size
+        return again(self._ask_less)(self._asked, behind), self.size
 
     def _ask_less(self, state: RetryCallState) -> None:
         self.size = min(self.size, max(SMALLEST_PAGE, self.size // 2))
@@ -118,7 +104,7 @@ class Slice:
 def read(slices: Sequence[Slice]) -> Iterator[pa.RecordBatch]:
     """The batches of all slices as they come; their point in time is let go of at the end."""
     try:
-        yield from merged([each.batches() for each in slices])
+        yield from merged([each.batches() for each in slices], ahead=1)
     finally:
         for each in {each.point: each for each in slices}.values():
             with suppress(PipelineError):

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import msgspec
@@ -24,7 +24,10 @@ class ElasticsearchCluster:
 
     server: Server
     client: "Elasticsearch"
-    order: ClassVar[list[str]] = ["_shard_doc"]
+
+    @property
+    def order(self) -> list[str]:
+        return ["_shard_doc"]
 
     def ask(self, method: str, path: str, body: Any = None, **parameters: Any) -> Any:
         from elastic_transport import TransportError

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import msgspec
@@ -21,7 +21,10 @@ class OpenSearchCluster:
 
     server: Server
     client: "OpenSearch"
-    order: ClassVar[list[str]] = ["_shard_doc", "_index"]
+
+    @property
+    def order(self) -> list[str]:
+        return ["_shard_doc", "_index"]
 
     def ask(self, method: str, path: str, body: Any = None, **parameters: Any) -> Any:
         from opensearchpy.exceptions import ConnectionError as Unreachable

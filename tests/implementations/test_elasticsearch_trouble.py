@@ -9,7 +9,7 @@ import httpx
 import pyarrow as pa
 import pytest
 
-from implementations._search import slices
+from implementations._search import patience, slices
 from pipeline_framework.errors import Misuse, Unavailable
 from pipeline_framework.testing.source_contract import table_of
 from tests.implementations.test_elasticsearch import WINDOW, Index, numbered, numbers
@@ -75,7 +75,7 @@ def test_patience_with_a_busy_server_ends(
     index: Index, between: GoBetween, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Then it is worth another try of the whole phase; the sentence is the server's."""
-    monkeypatch.setattr(slices, "PATIENCE", 0.1)
+    monkeypatch.setattr(patience, "PATIENCE", 0.1)
     between.before = first(10**6, Answered(429, BUSY))
     with pytest.raises(Unavailable, match=r"is busy \(429: es_rejected_execution_exception: queue full\)"):
         table_of(index.source().read(WINDOW))
