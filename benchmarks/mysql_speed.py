@@ -2,8 +2,8 @@
 
 Target (aim: 0.85): stage to table with fence, ledger, count and transaction, against LOAD DATA alone of the
 same rows from a ready file, into a table with the index on the time that ours has, and into one without. The
-same by INSERT, as where a server takes no files. Source: the processor time of this process for count and rows
-as Arrow, against PyMySQL's rows and Arrow made of them.
+same by INSERT, as where a server takes no files. Source: the processor time of this process for count and
+rows as Arrow, against PyMySQL's rows and Arrow made of them.
 """
 
 import sys
@@ -107,9 +107,8 @@ def read_speed(connection: "pymysql.Connection", rows: int) -> None:
     pairs = [(processor(read), processor(plainly)) for _ in range(5)]
     ours, theirs = (median(pair[side] for pair in pairs) for side in (0, 1))
     ratio = median(theirs / ours for ours, theirs in pairs)
-    print(
-        f"read {rows:,} rows: {ours:.2f} s of processor, PyMySQL's rows {theirs:.2f} s, {ratio:.2f} times as fast"
-    )
+    seconds = f"{ours:.2f} s of processor, PyMySQL's rows {theirs:.2f} s"
+    print(f"read {rows:,} rows: {seconds}, {ratio:.2f} times as fast")
 
 
 def processor(work: Callable[[], object]) -> float:
