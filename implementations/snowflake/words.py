@@ -107,7 +107,8 @@ class SnowflakeWords(Session):
 
     def incoming(self, table: Table) -> Table:
         made = Table(table.schema, _INCOMING, table.time_field)
-        self.rows(f"CREATE OR REPLACE TEMPORARY TABLE {place(self, made)} LIKE {place(self, table)}")
+        nothing = f"SELECT * FROM {place(self, table)} WHERE FALSE"  # noqa: S608
+        self.rows(f"CREATE OR REPLACE TEMPORARY TABLE {place(self, made)} AS {nothing}")
         return made
 
     def widens(self, staged_type: str, column_type: str) -> bool:

@@ -12,6 +12,8 @@ from unittest.mock import patch
 import pyarrow as pa
 import pytest
 
+from implementations.loading.dialect import Contract
+from implementations.loading.write_modes import Write
 from implementations.snowflake.target import SnowflakeTarget
 from implementations.snowflake.words import SnowflakeWords
 from pipeline_framework.interfaces import Lock, Staged
@@ -19,6 +21,7 @@ from pipeline_framework.testing.scope_contract import ScopeContract
 from pipeline_framework.testing.staged import processes
 from pipeline_framework.testing.target_contract import TargetContract
 from pipeline_framework.testing.truth import SCHEMA, TIME_FIELD
+from pipeline_framework.testing.write_contract import WriteContract
 from tests.services.snowflake import FakeSnowflake
 
 pytestmark = pytest.mark.services
@@ -46,6 +49,27 @@ class TestSnowflakeTarget(TargetContract):
         return process.exitcode != 0
 
 
+class TestSnowflakeWrite(WriteContract):
+    """Tables in which rows of several windows meet."""
+
+    crash = TestSnowflakeTarget.crash  # type: ignore[assignment]
+    rows = TestSnowflakeTarget.rows  # type: ignore[assignment]
+
+    @pytest.fixture
+    def writing(self, snowflake: FakeSnowflake) -> Callable[..., SnowflakeTarget]:
+        self.server, names = snowflake, list[str]()
+
+        def made(
+            *, again: bool = False, contract: Contract = "evolve", scope: Any = None, **write: Any
+        ) -> SnowflakeTarget:
+            if not again:
+                names.append(f"met? {secrets.token_hex(4)}")
+            more: dict[str, Any] = {"write": Write(**write), "contract": contract, "scope": scope or {}}
+            return SnowflakeTarget(snowflake.url(), names[-1], TIME_FIELD, **more)
+
+        return made
+
+
 class TestSnowflakeScope(ScopeContract):
     """A table that pipelines share."""
 
@@ -59,9 +83,9 @@ def table_of(names: list[str], rows: list[tuple[Any, ...]]) -> pa.Table:
     """What a cursor handed out, in the types of the truth; nested values are JSON text in Snowflake."""
     columns = {}
     for place, name in enumerate(names):
-        kind = SCHEMA.field(name).type if name in SCHEMA.names else pa.string()
+        kind = SCHEMA.field(name).type if name in SCHEMA.names else None
         values = [row[place] for row in rows]
-        if pa.types.is_nested(kind):
+        if kind is not None and pa.types.is_nested(kind):
             values = [None if value is None else json.loads(value) for value in values]
         columns[name] = pa.array(values, kind)
     return pa.table(columns)

@@ -85,6 +85,7 @@ async def leave(request: Request) -> Response:
 
 
 async def _passed_on(request: Request, token: str, asked: dict[str, Any]) -> Response:
+    asked["sqlText"] = asked["sqlText"].replace("TEMPORARY TABLE", "TABLE")  # DuckDB's are in no schema
     name = re.fullmatch(r"BEGIN NAME (\S+)", asked["sqlText"])
     if name:
         asked["sqlText"] = "BEGIN"

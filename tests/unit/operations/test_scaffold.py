@@ -177,3 +177,12 @@ def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
     (tmp_path / "new").write_text("")
     with pytest.raises(Misuse, match=r"cannot be written: .+\. Choose another folder"):
         write(tmp_path / "new" / "inner")
+
+
+def test_the_flagship_takes_about_fifteen_lines(tmp_path: Path) -> None:
+    """Elasticsearch → S3 → Snowflake: what has to be looked at; the rest are comments."""
+    text = write(tmp_path, "elasticsearch", "s3", "snowflake").pipeline_file.read_text()
+    lines = [line for line in text.splitlines() if line and not line.lstrip().startswith("#")]
+    assert len(lines) <= 20, "\n".join(lines)
+    assert "my_organization-my_account/MY_DATABASE" in text
+    assert "  # stage: MY_STAGE\n" in text
