@@ -28,6 +28,7 @@ class Picky(FilesSource):
 """
 SLOW = """\
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from implementations.files import FilesSource
@@ -37,7 +38,8 @@ from implementations.files import FilesSource
 class Slow(FilesSource):
     def read(self, window):
         open(f"reading_{window.start:%H}", "w").close()
-        time.sleep(60)
+        with ThreadPoolExecutor(1) as pool:  # Python waits for its threads before it ends
+            pool.submit(time.sleep, 60).result()
         return super().read(window)
 """
 
