@@ -17,6 +17,7 @@ import pyarrow as pa
 import pytest
 from pydantic import SecretStr
 
+from implementations._search import documents as _documents
 from implementations._search.target import SearchTarget
 from implementations.elasticsearch.client import ElasticsearchCluster
 from implementations.elasticsearch.source import ElasticsearchSource
@@ -78,9 +79,7 @@ def typed(value: Any, kind: pa.DataType) -> Any:
 
 def killed_at(step: int, target: Target, lock: Lock, staged: Staged) -> None:
     """Load in a process that is killed before the request of that number; few rows go in one request."""
-    from implementations._search import documents as documents_
-
-    documents_.REQUEST = 1000
+    _documents.REQUEST = 1000
     requests = count()
     for cluster in (ElasticsearchCluster, OpenSearchCluster):
 
@@ -256,6 +255,26 @@ def test_who_was_overtaken_stops_before_the_next_request(target: ElasticsearchTa
     assert (loaded.epoch, loaded.rows, target.count(WINDOW)) == (2, 0, 0)
 
 
+def test_who_was_overtaken_sends_no_further_request(
+    target: ElasticsearchTarget, put: Put, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The ledger is asked before each: rows that the newer load does not have would stay."""
+    monkeypatch.setattr(_documents, "REQUEST", 1)
+    with go_between(target.url.get_secret_value()) as between:
+        late = made(between.url, lambda: target.index, ledger=target.ledger)
+
+        def overtaken(asked: Asked, answer: Answered) -> Answered:
+            if asked.path.endswith("/_bulk") and not target.loaded(lock_for()):
+                target.load(lock_for(epoch=2), put(truth(rows=1).select([TIME_FIELD])))
+            return answer
+
+        between.after = overtaken
+        with pytest.raises(Fenced):
+            late.load(lock_for(epoch=1), put(truth(rows=5).select([TIME_FIELD, "text"])))
+        assert len([asked for asked in between.asked if asked.path.endswith("/_bulk")]) == 1
+    assert target.count(WINDOW) == 1
+
+
 def test_a_load_is_told_of_by_its_holder_alone(target: ElasticsearchTarget, put: Put) -> None:
     """Taken at the last moment, its row of the ledger is not written."""
     with go_between(target.url.get_secret_value()) as between:
@@ -295,12 +314,16 @@ def test_a_busy_server_gets_the_refused_documents_again(target: ElasticsearchTar
 
 
 def test_foreign_documents_of_the_window_go(target: ElasticsearchTarget, put: Put) -> None:
-    """Written by somebody else, under any id; those of other windows stay."""
+    """Written by somebody else, under any id and any version; those of other windows stay."""
     target.load(lock_for(), put(truth(rows=5).select([TIME_FIELD, "text"])))
     url = f"{target.url.get_secret_value()}/{target.index}/_doc?refresh=true"
     for time in (WINDOW.start, AFTER.start):
         httpx.post(url, json={TIME_FIELD: time.isoformat(), "text": "foreign"}).raise_for_status()
-    assert (target.count(WINDOW), target.count(AFTER)) == (6, 1)
+    newer = (
+        f"{target.url.get_secret_value()}/{target.index}/_doc/9-9?version=99&version_type=external&refresh"
+    )
+    httpx.put(newer, json={TIME_FIELD: WINDOW.start.isoformat()}).raise_for_status()
+    assert (target.count(WINDOW), target.count(AFTER)) == (7, 1)
     assert target.load(lock_for(epoch=2), put(truth(rows=5).select([TIME_FIELD, "text"]))).rows == 5
     assert (target.count(WINDOW), target.count(AFTER)) == (5, 1)
 
@@ -358,11 +381,13 @@ def test_a_lost_answer_of_the_ledger_is_no_overtaking(target: ElasticsearchTarge
     """The server heard it; the change is asked for again, refused, and found to be our own."""
     with go_between(target.url.get_secret_value()) as between:
         own = made(between.url, lambda: target.index, ledger=target.ledger)
-        writes = count()
+        epochs = list[int]()
 
         def lost(asked: Asked, answer: Answered) -> Answered:
-            told = asked.method == "PUT" and "/_doc/" in asked.path and next(writes) < 2
-            return replace(answer, cut=0) if told else answer
+            if asked.method != "PUT" or "/_doc/" not in asked.path:
+                return answer
+            epochs.append(asked.json["epoch"])
+            return replace(answer, cut=0) if epochs.count(epochs[-1]) == 1 else answer
 
         between.after = lost
         assert own.load(lock_for(), put(truth(rows=5).select([TIME_FIELD]))).rows == 5
