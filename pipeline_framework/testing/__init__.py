@@ -15,11 +15,14 @@ pytest.register_assert_rewrite(
     "pipeline_framework.testing.source_contract",
     "pipeline_framework.testing.stage_contract",
     "pipeline_framework.testing.target_contract",
+    "pipeline_framework.testing.write_contract",
 )
 
+from pipeline_framework.testing.crashes import killed  # noqa: E402
 from pipeline_framework.testing.scope_contract import ScopeContract  # noqa: E402
 from pipeline_framework.testing.source_contract import SourceContract  # noqa: E402
 from pipeline_framework.testing.stage_contract import StageContract  # noqa: E402
 from pipeline_framework.testing.target_contract import TargetContract  # noqa: E402
+from pipeline_framework.testing.write_contract import WriteContract  # noqa: E402
 
-__all__ = ["ScopeContract", "SourceContract", "StageContract", "TargetContract"]
+__all__ = ["ScopeContract", "SourceContract", "StageContract", "TargetContract", "WriteContract", "killed"]

@@ -1,0 +1,1 @@
+"""A table of an SQLite file, as source and as target."""

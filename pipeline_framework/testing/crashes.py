@@ -1,0 +1,49 @@
+"""Loads that are killed on the way, for the method `crash` of a target's test."""
+
+import os
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from functools import wraps
+from itertools import count
+from pkgutil import resolve_name
+from typing import Any
+from unittest.mock import patch
+
+from pipeline_framework.interfaces import Lock, Staged, Target
+from pipeline_framework.testing.staged import processes
+
+
+def killed(at: Sequence[str], target: Target, lock: Lock, staged: Staged, step: int) -> bool:
+    """Load in a process that dies (SIGKILL) before call `step` of the functions that `at` names.
+
+    They are named as for `unittest.mock.patch` (`my_package.session.Session.rows`): those through which the
+    connector speaks to its system. False where the load ended in fewer calls.
+    """
+    process = processes().Process(target=_load, args=(at, target, lock, staged, step))
+    process.start()
+    process.join()
+    assert process.exitcode in {0, -signal.SIGKILL}, f"the load failed with exit code {process.exitcode}"
+    return process.exitcode != 0
+
+
+def _load(at: Sequence[str], target: Target, lock: Lock, staged: Staged, step: int) -> None:
+    calls = count()
+    with ExitStack() as patches:
+        for name in at:
+            place, _, function = name.rpartition(".")
+            owner = resolve_name(place)
+            patches.enter_context(
+                patch.object(owner, function, _dying(getattr(owner, function), calls, step))
+            )
+        target.load(lock, staged)
+
+
+def _dying(function: Callable[..., Any], calls: Iterator[int], step: int) -> Callable[..., Any]:
+    @wraps(function)
+    def counted(*values: Any, **named: Any) -> Any:
+        if next(calls) == step:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return function(*values, **named)
+
+    return counted
