@@ -101,9 +101,10 @@ class WriteContract:
         mine = writing(scope={"side": "mine"}, **how)
         theirs = self.same_table(writing, scope={"side": "theirs"}, **how)
         first, gone = [Event(1, 1, 0), Event(1, 2, 0)], [Event(1, 1, 9, gone=True), Event(1, 2, 9)]
-        for target, name, happened in ((mine, "", first), (theirs, "other", first), (mine, "", gone)):
+        loads = [(mine, "", first), (theirs, "other", first[1:]), (mine, "", gone), (theirs, "other", first)]
+        for epoch, (target, name, happened) in enumerate(loads, 1):
             rows = staged(tmp_path, [event.row for event in happened])
-            target.load(lock_for(epoch=len(name) + happened[0].minute + 1, mapping_name=name), rows)
+            target.load(lock_for(epoch=epoch, mapping_name=name), rows)
         found = self.rows(mine).sort_by([("side", "ascending"), ("id", "ascending")]).to_pylist()
         assert [(row["side"], row["id"], row["value"]) for row in found] == [
             ("mine", 2, "1.9"),
