@@ -13,6 +13,7 @@ USED_BY_TASKS = (
     "pipeline_framework.airflow_provider.dag_folder",
     "pipeline_framework.airflow_provider.runs",
     "pipeline_framework.operations.run",
+    "pipeline_framework.telemetry.lines",
 )
 
 for part in USED_BY_TASKS:
