@@ -185,7 +185,7 @@ class TestConnectors:
         """Those of the same kind only."""
         told = refused(load(with_source("{type: carrier-pigeon}")))
         assert re.search(r"Known: .*files", told)
-        assert "duckdb" not in told
+        assert "snowflake" not in told
 
     def test_unknown_keys_are_told_together(self, load: Load) -> None:
         """Each with the nearest key of that system."""
