@@ -1,6 +1,7 @@
 """Letters are kept in order, whoever writes them, and not all in memory."""
 
 import json
+import threading
 import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
@@ -70,6 +71,18 @@ def test_threads_put_aside_at_the_same_time() -> None:
         list(pool.map(lambda number: tally.put_aside(b"%d" % number, "because"), range(4000)))
     assert sorted(int(each["document"]) for each in told(tally.letters)) == list(range(4000))
     assert tally.bad == 4000
+
+
+def test_a_letter_waits_for_another_thread_that_writes() -> None:
+    """However short the moment is in which two could meet."""
+    tally = Tally()
+    other = threading.Thread(target=tally.put_aside, args=(b"x", "because"))
+    with tally.letters.one_at_a_time:
+        other.start()
+        other.join(0.2)
+        assert (other.is_alive(), tally.bad) == (True, 0)
+    other.join()
+    assert tally.bad == 1
 
 
 def test_the_first_reason_names_its_place() -> None:
