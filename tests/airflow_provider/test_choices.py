@@ -44,9 +44,9 @@ def pipeline(tmp_path: Path) -> Iterator[Pipeline]:
         yield pipeline
 
 
-def asked(pipeline: Pipeline, **params: object) -> Choice:
+def asked(pipeline: Pipeline, *, max_tries: int = 0, **params: object) -> Choice:
     """What a run with these parameters wants."""
-    ti = SimpleNamespace(max_tries=0, try_number=1)
+    ti = SimpleNamespace(max_tries=max_tries, try_number=1)
     context: Any = {"params": params, "ti": ti, "task": SimpleNamespace(retries=0)}
     return choice(pipeline, context)
 
@@ -107,3 +107,12 @@ def test_a_choice_that_means_nothing_is_refused(
     """In a sentence, before a window is locked."""
     with pytest.raises(Misuse, match=sentence):
         asked(pipeline, **params)
+
+
+def test_a_cleared_run_does_its_own_window_again(pipeline: Pipeline) -> None:
+    """Airflow adds tries to a task that was cleared; without that the run is over with its window."""
+    wanted = asked(pipeline, window_start="2013-03-10T01:00", reload=True)
+    done(pipeline, locking.store_and_validate(pipeline, pipeline.database.now(), wanted).record_id)
+    assert asked(pipeline) == Choice()
+    assert asked(pipeline, max_tries=1) == Choice(window_start=START + timedelta(hours=1))
+    assert waiting(pipeline) == [1]
