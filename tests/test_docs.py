@@ -10,10 +10,13 @@ from pathlib import Path
 
 import pytest
 
+from pipeline_framework import testing
 from pipeline_framework.config import load_final_config
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+GUIDE = ROOT / "docs/new-implementation.md"
+EXAMPLE = ROOT / "implementations/sqlite"
 NOTHING_TO_DO = 3
 
 
@@ -80,6 +83,23 @@ def test_python_on_a_page_is_python(page: Path) -> None:
     for block in blocks(page, "python"):
         imports = [node for node in ast.parse(block).body if isinstance(node, ast.Import | ast.ImportFrom)]
         exec(compile(ast.Module([*imports], []), str(page), "exec"), {})  # noqa: S102 our own page
+
+
+def test_the_guide_to_connectors_defines_what_it_shows() -> None:
+    """Its classes can be made of what they import and inherit."""
+    for block in blocks(GUIDE, "python"):
+        exec(compile(block, str(GUIDE), "exec"), {"__name__": "guide"})  # noqa: S102 our own page
+
+
+def test_the_guide_to_connectors_names_each_contract_and_counts_its_example() -> None:
+    """An author finds every class to inherit, and how long such a connector is."""
+    guide = GUIDE.read_text()
+    assert [word for word in testing.__all__ if f"`{word}`" not in guide] == []
+    files = {path.stem: len(path.read_text().splitlines()) for path in EXAMPLE.glob("*.py")}
+    told = re.search(r"in (\d+) lines \(.* (\d+), .*\s(\d+), source (\d+), target (\d+)\)", guide, re.DOTALL)
+    assert told is not None
+    lines = [sum(files.values()), *(files[part] for part in ("kinds", "session", "source", "target"))]
+    assert list(map(int, told.groups())) == lines
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name)

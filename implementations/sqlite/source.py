@@ -3,9 +3,10 @@
 import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 import pyarrow as pa
+from pydantic import Field
 
 from implementations.loading.dialect import Table, place
 from implementations.reading.chosen import chosen
@@ -29,7 +30,7 @@ class SQLiteSource:
     A column whose declared type promises no values (`NUMERIC`, `DATETIME`, none) is read as text.
     """
 
-    path: InputPath
+    path: Annotated[InputPath, Field(examples=["flights.sqlite"])]
     table: str
     time_field: str
     columns: Sequence[str] = ()

@@ -3,6 +3,9 @@
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from typing import Annotated
+
+from pydantic import Field
 
 from implementations.loading import ledger, transaction
 from implementations.loading.dialect import Contract, Table
@@ -25,7 +28,7 @@ class SQLiteTarget:
     (`discard`).
     """
 
-    path: StatePath
+    path: Annotated[StatePath, Field(examples=["flights.sqlite"])]
     table: str
     time_field: str
     scope: Mapping[str, str | int] = field(default_factory=dict)

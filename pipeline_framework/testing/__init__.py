@@ -4,7 +4,7 @@
         @pytest.fixture
         def filled(self, tmp_path): ...
 
-Needs pytest; nothing of Airflow.
+Needs pytest and Hypothesis; nothing of Airflow.
 """
 
 import pytest
