@@ -54,6 +54,9 @@ class TestSnowflakeWrite(WriteContract):
 
     crash = TestSnowflakeTarget.crash  # type: ignore[assignment]
     rows = TestSnowflakeTarget.rows  # type: ignore[assignment]
+    # Many loads each, for which the fake takes minutes: docs/guarantees.md says that they are not shown.
+    test_upsert_leaves_the_newest_of_each_row_whatever_the_order = None  # type: ignore[assignment]
+    test_a_crash_in_a_merge_leaves_all_of_it_or_nothing = None  # type: ignore[assignment]
 
     @pytest.fixture
     def writing(self, snowflake: FakeSnowflake) -> Callable[..., SnowflakeTarget]:
