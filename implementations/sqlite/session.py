@@ -130,7 +130,6 @@ class Session:
                     f"{table} keeps {name} as {kind}, which has no order: name another `version_by`."
                 )
         resting = replace(table, schema="temp", name="pipeline_incoming")
-        self.rows(f"DROP TABLE IF EXISTS {place(self, resting)}")
         self.rows(definition(self, resting, columns))
         return resting
 

@@ -2,6 +2,7 @@
 
 import weakref
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
@@ -59,7 +60,7 @@ class SQLiteSource:
         except BaseException:
             session.connection.close()
             raise
-        weakref.finalize(batches, session.connection.close)  # also where nobody asks for a batch
+        weakref.finalize(batches, session.connection.close)  # where nobody asks for a batch
         return Reading(schema, batches, counted)
 
     def _columns(self, session: Session) -> Mapping[str, pa.DataType]:
@@ -91,7 +92,7 @@ class SQLiteSource:
         name, listed = session.quoted(self.time_field), ", ".join(map(session.quoted, schema.names))
         asked = f"SELECT {listed} FROM {self._place(session)} WHERE {name} >= ? AND {name} < ?"  # noqa: S608
         bounds = [kinds.text(window.start), kinds.text(window.end)]
-        with told_plainly(self.path):
+        with told_plainly(self.path), closing(session.connection):
             cursor = session.connection.execute(asked, bounds)
             while rows := cursor.fetchmany(_ROWS):
                 columns = zip(schema, zip(*rows, strict=True), strict=True)

@@ -88,6 +88,30 @@ def test_a_scope_of_letters_is_no_zero(target: SQLiteTarget, put: Put) -> None:
     assert replace(target, scope={"number": 0}).count(WINDOW) == 1
 
 
+def test_a_scope_of_zero_is_filled_in(path: Path, target: SQLiteTarget, put: Put) -> None:
+    """Where it is not staged."""
+    replace(target, scope={"number": 0}).load(lock_for(), put(text=pa.array(["x"])))
+    assert run(path, "SELECT number, text FROM events") == [(0, "x")]
+
+
+def test_names_differ_by_more_than_the_case_of_ascii(path: Path, target: SQLiteTarget, put: Put) -> None:
+    """NUMBER fills the column number; É and é are two."""
+    target.load(lock_for(), put(number=pa.array([1])))
+    again = put(NUMBER=pa.array([2]), É=pa.array([3]), é=pa.array([4]))
+    target.load(lock_for(epoch=2), again)
+    assert run(path, "SELECT number, É, é FROM events") == [(2, 3, 4)]
+
+
+def test_rows_of_a_window_and_of_a_key_are_found_by_an_index(
+    path: Path, target: SQLiteTarget, put: Put
+) -> None:
+    """The first load makes both."""
+    replace(target, write=Write("upsert", ["id"])).load(lock_for(), put(id=pa.array([1])))
+    for where in ("happened_at >= 'a' AND happened_at < 'b'", "id = 1"):
+        plan = str(run(path, f"EXPLAIN QUERY PLAN SELECT * FROM events WHERE {where}"))
+        assert "USING INDEX events_by_" in plan
+
+
 @pytest.mark.parametrize("kind", [pa.uint64(), pa.decimal128(21, 1)])
 def test_a_version_without_an_order_is_refused(target: SQLiteTarget, put: Put, kind: pa.DataType) -> None:
     """As text, 9 is more than 10."""
@@ -154,6 +178,22 @@ def test_a_reading_is_of_one_moment(path: Path, target: SQLiteTarget, put: Put) 
     target.clear(lock_for(epoch=2))
     assert reading.count == sum(batch.num_rows for batch in reading.batches) == 2
     assert SQLiteSource(str(path), "events", TIME_FIELD).count(WINDOW) == 0
+
+
+def test_a_reading_lets_go_of_its_file(
+    path: Path, target: SQLiteTarget, put: Put, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After its last batch, and when it is thrown away unread: else no writer could go on."""
+    monkeypatch.setattr("implementations.sqlite.session._PATIENCE", 0)
+    target.load(lock_for(), put(number=pa.array([1])))
+    source = SQLiteSource(str(path), "events", TIME_FIELD)
+    reading = source.read(WINDOW)
+    with pytest.raises(Unavailable):
+        target.clear(lock_for(epoch=2))
+    assert len(list(reading.batches)) == 1
+    target.clear(lock_for(epoch=3))
+    source.read(WINDOW)
+    target.clear(lock_for(epoch=4))
 
 
 def test_a_text_in_the_place_of_an_instant_is_refused(path: Path, target: SQLiteTarget) -> None:
