@@ -44,7 +44,7 @@ def pipeline(tmp_path: Path) -> Iterator[Pipeline]:
         yield pipeline
 
 
-def asked(pipeline: Pipeline, *, max_tries: int = 0, **params: object) -> Choice:
+def asked(pipeline: Pipeline, *, max_tries: int = 0, **params: Any) -> Choice:
     """What a run with these parameters wants."""
     ti = SimpleNamespace(max_tries=max_tries, try_number=1)
     context: Any = {"params": params, "ti": ti, "task": SimpleNamespace(retries=0)}
@@ -57,6 +57,11 @@ def waiting(pipeline: Pipeline) -> list[float]:
     return [(start - START) / timedelta(hours=1) for start in found]
 
 
+def between(first: str, last: str | None = None) -> dict[str, Any]:
+    """The parameters `from` and `to`, of which the first is no name in Python."""
+    return {"from": first} | ({"to": last} if last else {})
+
+
 def done(pipeline: Pipeline, record_id: int) -> Record:
     """The window that the run holds, finished."""
     rows = pipeline.database.run("record_by_id", id=record_id)
@@ -67,14 +72,14 @@ def done(pipeline: Pipeline, record_id: int) -> Record:
 
 def test_from_and_to_choose_the_windows_that_they_touch(pipeline: Pipeline) -> None:
     """Local times; a window that an edge cuts is meant as a whole; nothing is put back unasked."""
-    wanted = asked(pipeline, **{"from": "2013-03-10T01:30", "to": "2013-03-10T04:30"})
+    wanted = asked(pipeline, **between("2013-03-10T01:30", "2013-03-10T04:30"))
     assert wanted == Choice(first=START + timedelta(hours=1), last=START + timedelta(hours=4))
     assert waiting(pipeline) == []
 
 
 def test_a_range_is_put_back_once_by_a_run(pipeline: Pipeline) -> None:
     """With `reload` its finished windows wait again; a further try of the run goes on with what is left."""
-    params = {"from": "2013-03-10T01:00", "to": "2013-03-10T04:00", "reload": True}
+    params: dict[str, Any] = {"from": "2013-03-10T01:00", "to": "2013-03-10T04:00", "reload": True}
     wanted = asked(pipeline, **params)
     assert waiting(pipeline) == [1, 2]
     lock = locking.store_and_validate(pipeline, pipeline.database.now(), wanted)
@@ -89,7 +94,7 @@ def test_a_range_is_put_back_once_by_a_run(pipeline: Pipeline) -> None:
 def test_one_edge_is_enough(pipeline: Pipeline) -> None:
     """The other one is the pipeline's beginning, or now."""
     assert asked(pipeline, to="2013-03-10T01:00").first == START
-    asked(pipeline, **{"from": "2013-03-10T05:00"}, reload=True)
+    asked(pipeline, **between("2013-03-10T05:00"), reload=True)
     assert waiting(pipeline) == [4, 5]
 
 
@@ -102,7 +107,7 @@ def test_one_edge_is_enough(pipeline: Pipeline) -> None:
     ],
 )
 def test_a_choice_that_means_nothing_is_refused(
-    pipeline: Pipeline, params: dict[str, str], sentence: str
+    pipeline: Pipeline, params: dict[str, Any], sentence: str
 ) -> None:
     """In a sentence, before a window is locked."""
     with pytest.raises(Misuse, match=sentence):

@@ -1,4 +1,4 @@
-"""Elasticsearch and OpenSearch as Maven has them for integration tests: fetched, unpacked, served by a Java."""
+"""Elasticsearch and OpenSearch as Maven has them for integration tests: fetched, unpacked and served."""
 
 import os
 import shutil

@@ -1,6 +1,7 @@
 """The audit's judgement, number by number."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -44,7 +45,7 @@ def test_nothing_in_source_and_target_is_empty() -> None:
         ({"target_count": 8110}, "3 of 8,113 rows left the target after the load"),
     ],
 )
-def test_a_difference_is_explained_where_it_arose(change: dict[str, int], words: str) -> None:
+def test_a_difference_is_explained_where_it_arose(change: dict[str, Any], words: str) -> None:
     """The explanation names the pair of stations between which rows were lost or came in."""
     verdict = judge(replace(SOUND, **change))
     assert not verdict.sound
