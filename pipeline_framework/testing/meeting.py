@@ -39,11 +39,11 @@ def load(target: Target, folder: Path, window: int, happened: Sequence[Event], e
     return target.load(lock_for(WINDOWS[window], epoch=epoch), staged(folder, rows))
 
 
-def staged(folder: Path, rows: Sequence[Mapping[str, Any]]) -> Staged:
-    """The rows as a staged file."""
+def staged(folder: Path, rows: Sequence[Mapping[str, Any]], promised: int | None = None) -> Staged:
+    """The rows as a staged file; `promised` is what its manifest says where that differs."""
     more = {name: pa.string() for row in rows for name in row if name not in SCHEMA.names}
     schema = pa.schema([*SCHEMA, *more.items()])
-    return staged_in(folder / "staged", pa.Table.from_pylist(list(rows), schema=schema))
+    return staged_in(folder / "staged", pa.Table.from_pylist(list(rows), schema=schema), promised)
 
 
 def expected(happened: Sequence[Event], *, soft: bool) -> list[tuple[int, str, bool]]:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pipeline_framework.errors import BadData, Misuse
+from pipeline_framework.errors import BadData, Misuse, StageLost
 from pipeline_framework.interfaces import Lock, Staged, Target
 from pipeline_framework.testing.meeting import Event, expected, load, staged
 from pipeline_framework.testing.truth import WINDOW, lock_for
@@ -127,6 +127,17 @@ class WriteContract:
         for doubtful in ([row, {**row, "value": "other"}], [{**row, "id": None}]):
             with pytest.raises(BadData, match="version_by"):
                 target.load(lock_for(epoch=2), staged(tmp_path, doubtful))
+        assert self.shown(target) == [(1, "1.0", False)]
+
+    def test_a_merge_is_judged_like_any_load(self, writing: Writing, tmp_path: Path) -> None:
+        """Rows of another window, or other rows than the manifest says, and nothing is changed."""
+        target = writing(mode="upsert", key=["id"])
+        load(target, tmp_path, 1, [Event(1, 1, 0)], 1)
+        foreign, short = staged(tmp_path, [Event(2, 1, 0).row]), staged(tmp_path, [Event(1, 1, 9).row], 2)
+        with pytest.raises(BadData, match="outside the window"):
+            target.load(lock_for(epoch=2), foreign)
+        with pytest.raises(StageLost, match="manifest"):
+            target.load(lock_for(epoch=2), short)
         assert self.shown(target) == [(1, "1.0", False)]
 
     def test_a_version_of_its_own_decides(self, writing: Writing, tmp_path: Path) -> None:
