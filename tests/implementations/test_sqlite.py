@@ -94,6 +94,15 @@ def test_a_scope_of_zero_is_filled_in(path: Path, target: SQLiteTarget, put: Put
     assert run(path, "SELECT number, text FROM events") == [(0, "x")]
 
 
+def test_a_merge_refuses_rows_of_another_scope(path: Path, target: SQLiteTarget, put: Put) -> None:
+    """Rows that carry other values than the scope's are not this pipeline's: nothing is changed."""
+    merging = replace(target, scope={"side": "mine"}, write=Write("upsert", ["id"]))
+    merging.load(lock_for(), put(id=pa.array([1])))
+    with pytest.raises(BadData, match="side"):
+        merging.load(lock_for(epoch=2), put(id=pa.array([2]), side=pa.array(["theirs"])))
+    assert run(path, "SELECT id, side FROM events") == [(1, "mine")]
+
+
 def test_names_differ_by_more_than_the_case_of_ascii(path: Path, target: SQLiteTarget, put: Put) -> None:
     """NUMBER fills the column number; É and é are two."""
     target.load(lock_for(), put(number=pa.array([1])))
@@ -149,8 +158,10 @@ def test_a_value_that_its_column_does_not_promise_is_named(path: Path, kind: str
 
 def test_a_file_that_is_none_is_the_users_matter(path: Path) -> None:
     """Not there as source, in no folder as target, or not SQLite; no file is made to be read."""
-    with pytest.raises(Misuse, match="path"):
-        SQLiteSource(str(path), "events", TIME_FIELD).check()
+    source = SQLiteSource(str(path), "events", TIME_FIELD)
+    for ask in (source.count, source.read, lambda _: source.check()):
+        with pytest.raises(Misuse, match="path"):
+            ask(WINDOW)
     assert not path.exists()
     with pytest.raises(Misuse, match="make its folder"):
         SQLiteTarget(str(path / "t.sqlite"), "events", TIME_FIELD).check()
