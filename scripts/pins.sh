@@ -11,5 +11,5 @@ $compile requirements/fake_snowflake.in --output-file requirements/fake_snowflak
 compile="$compile pyproject.toml --group build"
 $compile --extra all --group test --output-file requirements/test.txt
 $compile --extra airflow --extra duckdb --extra object-store --constraint requirements/test.txt --output-file requirements/run.txt
-$compile --extra airflow --extra duckdb --extra object-store --group test --constraint requirements/oldest.in \
+$compile --extra all --group test --constraint requirements/oldest.in \
     --output-file requirements/oldest.txt

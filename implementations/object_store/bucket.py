@@ -1,4 +1,4 @@
-"""A bucket of S3, Google Cloud Storage or Azure as stage."""
+"""A bucket of S3, Google Cloud Storage or Azure as stage; for trying things out, the memory of a process."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -24,18 +24,20 @@ if TYPE_CHECKING:
 # The phase tries again itself, and tells of it; the store's own patience of minutes would be silent.
 _RETRIES: Any = {"max_retries": 3, "retry_timeout": timedelta(seconds=30)}
 _REFUSALS = {"PermissionDeniedError", "UnauthenticatedError"}
+_MEMORIES: dict[str, "ObjectStore"] = {}  # of this process, by url
 _MISTAKES = {"UnknownConfigurationKeyError", "InvalidPathError", "NotSupportedError", "ValueError"}
 
 
 @dataclass(frozen=True)
 class BucketStage:
-    """Parquet in a bucket (`type: s3`, `gcs` or `azure`).
+    """Parquet in a bucket (`type: s3`, `gcs`, `azure`, or `memory` for runs of one process).
 
-    `url`: `s3://bucket/prefix`, `gs://bucket/prefix` or `az://container/prefix`. `endpoint`, `region`: of a
-    store that speaks S3. `access_key_id`, `secret_access_key`, `session_token`: else the environment,
-    or `profile` of the AWS configuration. `options`: any other key of obstore for that store, such as
-    `account_name` and `account_key` of Azure (https://developmentseed.org/obstore). `part_bytes`: bytes of a
-    file, which are held in memory while it is written or read.
+    `url`: `s3://bucket/prefix`, `gs://bucket/prefix`, `az://container/prefix` or `memory://name`, which ends
+    with the process. `endpoint`, `region`: of a store that speaks S3. `access_key_id`, `secret_access_key`,
+    `session_token`: else the environment, or `profile` of the AWS configuration. `options`: any other key of
+    obstore for that store, such as `account_name` and `account_key` of Azure
+    (https://developmentseed.org/obstore). `part_bytes`: bytes of a file, which are held in memory while it is
+    written or read.
     """
 
     url: Annotated[str, Field(examples=["s3://my-bucket/stage"])]
@@ -117,8 +119,10 @@ class BucketStage:
             raise objects.lost(f"{self._base}{name}", "is gone") from None
 
     def _store(self) -> "ObjectStore":
-        from obstore.store import from_url
+        from obstore.store import MemoryStore, from_url
 
+        if self.url.startswith("memory:"):
+            return _MEMORIES.setdefault(self.url, MemoryStore())
         secrets = {"access_key_id", "secret_access_key", "session_token"}
         named = {
             name: getattr(self, name) for name in ("endpoint", "region", *secrets) if getattr(self, name)
