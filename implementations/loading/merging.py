@@ -7,7 +7,7 @@ is left out.
 # ruff: noqa: S608 - statements are put together of quoted names alone
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pyarrow as pa
 
@@ -124,7 +124,8 @@ def prepared(dialect: Dialect, table: Table, pairs: Sequence[Pair], staged: Stag
     version = found(write.version_by or table.time_field, "version_by")
     mark = _mark(dialect, table, found(write.deleted_by, "deleted_by"), staged) if write.deleted_by else ""
     graves = _graves(dialect, table, [*key, version]) if write.buries else None
-    return Merge(dialect, table, dialect.incoming(table), columns, key, version, mark, graves)
+    incoming = replace(dialect.incoming(table), scope=table.scope)  # a row of another scope is judged there
+    return Merge(dialect, table, incoming, columns, key, version, mark, graves)
 
 
 def merged(merge: Merge) -> dict[str, int]:

@@ -112,6 +112,15 @@ class WriteContract:
             ("theirs", 2, "1.0"),
         ]
 
+    def test_a_merge_refuses_rows_of_another_scope(self, writing: Writing, tmp_path: Path) -> None:
+        """Rows that carry another scope than the target's are not its own: nothing is changed."""
+        target = writing(mode="upsert", key=["id"], scope={"side": "mine"})
+        load(target, tmp_path, 1, [Event(1, 1, 0)], 1)
+        foreign = staged(tmp_path, [{**Event(1, 2, 0).row, "side": "theirs"}])
+        with pytest.raises(BadData, match="side"):
+            target.load(lock_for(epoch=2), foreign)
+        assert self.shown(target) == [(1, "1.0", False)]
+
     def test_a_row_without_a_mark_lives(self, writing: Writing, tmp_path: Path) -> None:
         """NULL deletes nothing."""
         target = writing(mode="upsert", key=["id"], deleted_by="gone")
