@@ -262,6 +262,21 @@ def test_sealing_beside_reopening_and_finishing(
     assert told(control, key) == walked(rows_of(control, key))
 
 
+def test_a_window_that_is_moved_by_hand_unseals_both_places(control: Database, key: PipelineKey) -> None:
+    """The day it leaves and the day it comes to are looked at window by window again."""
+    finished_hours(control, key, 96)
+    assert sealing.seal(control, key) == 3
+    move = (
+        "UPDATE pipeline_records SET window_start_time = :there, window_end_time = :end"
+        " WHERE pipeline_id = :id AND window_start_time = :here"
+    )
+    there = FIRST + timedelta(days=2, minutes=30)
+    times = {"here": FIRST, "there": there, "end": there + timedelta(minutes=1)}
+    by_hand(control, move, id=key.pipeline_id, **{name: sqlite_value(time) for name, time in times.items()})
+    assert [one["sealed_from"] for one in sealed_stretches(control, key)] == [FIRST + timedelta(days=1)]
+    assert told(control, key) == walked(rows_of(control, key))
+
+
 def test_emptied_table_is_not_covered(control: Database, key: PipelineKey) -> None:
     """Windows that somebody deletes by hand are holes, which the next generation fills."""
     finished_hours(control, key)
