@@ -88,7 +88,9 @@ def test_proof_for_a_circuit_is_found_among_those_that_wait(
 def test_windows_in_line_are_found_in_their_order(
     control: Database, long_history: PipelineKey, name: str
 ) -> None:
-    """As for ordinary claims: the index gives them, nothing is sorted."""
+    """As for ordinary claims: the index gives a page of many, nothing is sorted."""
+    add_hours(control, long_history, 2000)
+    by_hand(control, "ANALYZE pipeline_records")
     run = {"dag_id": "d", "dag_run_id": "r", "run_slot": 0, "owner": "o", "lease_seconds": 9}
     bind = sqlite_value if control.dialect == "sqlite" else lambda value: value
     ready = {"since": bind(FIRST), "watermark": bind(LATER), "page_size": 100}
