@@ -23,7 +23,7 @@ import httpx
 import pytest
 
 from tests.services.processes import await_answer, free_port, given, serve, stop
-from tests.services.required import absent
+from tests.services.required import first_served
 
 if TYPE_CHECKING:
     from obstore.store import AzureStore
@@ -38,13 +38,7 @@ VERSION = "2021-08-06"  # of the protocol
 @pytest.fixture(scope="session")
 def azure_server() -> Iterator[str]:
     """The address of an account in which tests may make containers."""
-    reasons: list[str] = []
-    for way in (named, from_npm):
-        with way(reasons) as url:
-            if url:
-                yield url
-                return
-    absent("azure", reasons)
+    yield from first_served("azure", named, from_npm)
 
 
 @pytest.fixture

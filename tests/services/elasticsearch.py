@@ -22,7 +22,7 @@ import pytest
 
 from tests.services.distributions import Distribution, await_http, java_of_the_system
 from tests.services.processes import given, stop
-from tests.services.required import absent
+from tests.services.required import absent, first_served
 
 VERSION = "8.19.21"
 ELASTICSEARCH = Distribution(
@@ -44,13 +44,7 @@ SECURITY = {
 @pytest.fixture(scope="session")
 def elasticsearch_server() -> Iterator[str]:
     """The URL of a server on which tests may create indices."""
-    reasons: list[str] = []
-    for way in (named, from_maven, from_container):
-        with way(reasons) as url:
-            if url:
-                yield url
-                return
-    absent("elasticsearch", reasons)
+    yield from first_served("elasticsearch", named, from_maven, from_container)
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ import pymysql
 import pytest
 
 from tests.services.processes import await_answer, free_port, given, ordinary_user, serve, stop
-from tests.services.required import absent
+from tests.services.required import first_served
 
 PASSWORD = "only for tests"
 # Whoever forgets UTC is off by 5:45, and whoever forgets his character set or strictness loses values.
@@ -39,13 +39,7 @@ SETTINGS = {
 @pytest.fixture(scope="session")
 def mariadb_server() -> Iterator[str]:
     """The URL of a server, for a user who may create databases and users."""
-    reasons: list[str] = []
-    for way in (named, from_system, from_container):
-        with way(reasons) as url:
-            if url:
-                yield url
-                return
-    absent("mariadb", reasons)
+    yield from first_served("mariadb", named, from_system, from_container)
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ import pytest
 
 from tests.services import processes
 from tests.services.processes import await_answer, free_port, given, ordinary_user, stop
-from tests.services.required import absent
+from tests.services.required import first_served
 
 PASSWORD = "only for tests"
 SETTINGS = {
@@ -37,13 +37,7 @@ SETTINGS = {
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[str]:
     """The URL of a server's maintenance database, for a user who may create databases."""
-    reasons: list[str] = []
-    for way in (named, from_wheel, from_system, from_container):
-        with way(reasons) as url:
-            if url:
-                yield url
-                return
-    absent("postgresql", reasons)
+    yield from first_served("postgresql", named, from_wheel, from_system, from_container)
 
 
 @pytest.fixture

@@ -1,6 +1,8 @@
 """Services that a test needs and a machine may lack."""
 
 import os
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from typing import NoReturn
 
 import pytest
@@ -13,3 +15,16 @@ def absent(service: str, reasons: list[str]) -> NoReturn:
     if "all" in wanted or service in wanted:
         pytest.fail(text)
     pytest.skip(text)
+
+
+def first_served(
+    service: str, *ways: Callable[[list[str]], AbstractContextManager[str | None]]
+) -> Iterator[str]:
+    """The URL that the first of the ways to a service gives; each that gives none says why."""
+    reasons: list[str] = []
+    for way in ways:
+        with way(reasons) as url:
+            if url:
+                yield url
+                return
+    absent(service, reasons)

@@ -18,7 +18,7 @@ import pytest
 
 from tests.services.distributions import await_http
 from tests.services.processes import free_port, given, serve, stop
-from tests.services.required import absent
+from tests.services.required import first_served
 
 if TYPE_CHECKING:
     import boto3
@@ -29,13 +29,7 @@ KEYS = {"access_key_id": "tests", "secret_access_key": "only for tests"}
 @pytest.fixture(scope="session")
 def s3_server() -> Iterator[str]:
     """The URL of a server on which tests may make buckets."""
-    reasons: list[str] = []
-    for way in (named, from_moto):
-        with way(reasons) as url:
-            if url:
-                yield url
-                return
-    absent("s3", reasons)
+    yield from first_served("s3", named, from_moto)
 
 
 @pytest.fixture
