@@ -1,18 +1,15 @@
 """A DuckDB file that several processes may want: opened patiently, and what goes wrong in one sentence."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, TypeVar
-
-from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_random
+from typing import TYPE_CHECKING, Any
 
 from implementations.loading.faults import Fault, told
+from implementations.loading.waiting import Busy
 from pipeline_framework.errors import BadData, Misuse, StageLost, Unavailable
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
-
-T = TypeVar("T")
 
 # Megabytes, tried in turn: the first is enough for a load of any length, the others are for rows so
 # wide that DuckDB cannot hold one row group of 122,880 of them (docs/performance.md).
@@ -25,10 +22,6 @@ SETTINGS: dict[str, Any] = {
     "preserve_insertion_order": False,
     "autoinstall_known_extensions": False,
 }
-
-
-class Busy(Unavailable):
-    """Somebody else has the file open, or changed the same rows just now."""
 
 
 FAULTS = (
@@ -48,18 +41,6 @@ FAULTS = (
     Fault(r"\.parquet", StageLost, "could not read what is staged, so it is staged again: {text}"),
     Fault("^TransactionContext Error", Busy, "was changed by another load at this moment: try again."),
 )
-
-
-def patiently(work: Callable[[], T], wait_seconds: float) -> T:
-    """What `work` answers once nobody else has the file, or `wait_seconds` later its error."""
-    waiting = Retrying(
-        retry=retry_if_exception_type(Busy),
-        wait=wait_random(0.02, 0.25),
-        stop=stop_after_delay(wait_seconds),
-        reraise=True,
-    )
-    answer: T = waiting(work)
-    return answer
 
 
 @contextmanager

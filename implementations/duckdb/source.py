@@ -11,9 +11,10 @@ from typing import Any, Literal
 import pyarrow as pa
 from pydantic import NonNegativeFloat
 
-from implementations.duckdb.file import MEMORY, opened, patiently
+from implementations.duckdb.file import MEMORY, opened
 from implementations.duckdb.words import DuckDBWords
 from implementations.loading.dialect import Table, place
+from implementations.loading.waiting import patiently
 from implementations.reading.chosen import chosen, no_time
 from implementations.reading.counted import timeless as refused
 from implementations.reading.local_times import first_local, zone_named

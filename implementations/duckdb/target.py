@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, TypeVar
 import pyarrow as pa
 from pydantic import NonNegativeFloat
 
-from implementations.duckdb.file import FAULTS, MEMORY, opened, patiently, plainly
+from implementations.duckdb.file import FAULTS, MEMORY, opened, plainly
 from implementations.duckdb.words import DuckDBWords
 from implementations.loading import ledger, transaction
 from implementations.loading.dialect import Contract, Table
 from implementations.loading.faults import told
+from implementations.loading.waiting import patiently
 from implementations.loading.write_modes import Write
 from pipeline_framework.errors import BadData, Misuse
 from pipeline_framework.interfaces import Loaded, Lock, Staged, StatePath
@@ -70,8 +71,7 @@ class DuckDBTarget:
     def loaded(self, lock: Lock) -> Loaded | None:
         if not Path(self.path).exists():
             return None
-        found = self._patiently(lambda words: ledger.entry(words, self._table, lock), read_only=True)
-        return found.loaded if found else None
+        return self._patiently(lambda words: ledger.loaded(words, self._table, lock), read_only=True)
 
     def clear(self, lock: Lock) -> None:
         self._patiently(lambda words: transaction.clear_window(words, self._table, lock), read_only=False)

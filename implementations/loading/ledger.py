@@ -76,6 +76,12 @@ def entry(dialect: Dialect, table: Table, lock: Lock) -> Entry | None:
     return _entry(*found[0]) if found and found[0][0] else None
 
 
+def loaded(dialect: Dialect, table: Table, lock: Lock) -> Loaded | None:
+    """The answer of the window's row."""
+    found = entry(dialect, table, lock)
+    return found.loaded if found else None
+
+
 def _require_alone(dialect: Dialect, table: Table, lock: Lock) -> None:
     """Two pipelines that replaced the same time of one table would take each other's rows away."""
     names = ("target", "pipeline_id", "mapping_name", "window_start", "window_end", "scope")

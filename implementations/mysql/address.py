@@ -11,16 +11,13 @@ from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 from pydantic import SecretStr
 
 from implementations.loading.faults import Fault, told
+from implementations.loading.waiting import Busy
 from pipeline_framework.errors import BadData, Misuse, PipelineError, Unavailable
 
 CONNECT = 10  # seconds for a connection and its greeting
 # A silent network is noticed after a minute: seconds, and milliseconds for the last.
 _KEEPALIVE = {"TCP_KEEPIDLE": 20, "TCP_KEEPINTVL": 10, "TCP_USER_TIMEOUT": 60_000}
 _TLS = ("ssl_ca", "ssl_cert", "ssl_key", "ssl_verify_cert", "ssl_verify_identity", "ssl_disabled")
-
-
-class Busy(Unavailable):
-    """Somebody else holds the lock, or changed the same rows just now."""
 
 
 # By https://mariadb.com/docs/server/reference/error-codes and MySQL's list, whose numbers are the same.

@@ -5,10 +5,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 from implementations.loading.dialect import Table
+from implementations.loading.waiting import window_key
 from implementations.mysql.address import CONNECT, Address, plainly
 from pipeline_framework.interfaces import Lock
 
@@ -151,14 +151,14 @@ def _literal(value: object) -> str:
 def sign_of(table: Table, lock: Lock) -> str:
     """How SHOW PROCESSLIST shows a load: pipeline, window, key and epoch."""
     pipeline = re.sub(r"\W", "_", lock.pipeline_id, flags=re.ASCII)[:20]
-    return f"/* {pipeline} {lock.window.start:%Y%m%dT%H%M} {_key(table, lock)} {lock.epoch} */ "
+    return f"/* {pipeline} {lock.window.start:%Y%m%dT%H%M} {window_key(table, lock)} {lock.epoch} */ "
 
 
 def end_overtaken(session: Session, table: Table, lock: Lock) -> int:
     """End the sessions whose statement carries an older epoch of this very window alone; how many."""
     from pymysql.err import MySQLError
 
-    ended, signed = 0, re.compile(rf"/\* \S+ \S+ {_key(table, lock)} (\d+) \*/")
+    ended, signed = 0, re.compile(rf"/\* \S+ \S+ {window_key(table, lock)} (\d+) \*/")
     for number, *_, statement in (row[:8] for row in session.rows("SHOW FULL PROCESSLIST")):
         found = signed.match(statement or "")
         if found and int(found[1]) < lock.epoch:
@@ -166,8 +166,3 @@ def end_overtaken(session: Session, table: Table, lock: Lock) -> int:
                 session.rows(f"KILL {int(number)}")
                 ended += 1
     return ended
-
-
-def _key(table: Table, lock: Lock) -> str:
-    parts = (lock.pipeline_id, lock.mapping_name, str(table), table.scope_text, str(lock.window))
-    return sha256("\0".join(parts).encode()).hexdigest()[:12]

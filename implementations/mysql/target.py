@@ -5,12 +5,12 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from pydantic import NonNegativeFloat, SecretStr
-from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_delay, wait_random
 
 from implementations.loading import ledger, transaction
 from implementations.loading.dialect import Contract, Table, place
+from implementations.loading.waiting import patiently
 from implementations.loading.write_modes import Write
-from implementations.mysql.address import Address, Busy, plainly
+from implementations.mysql.address import Address, plainly
 from implementations.mysql.session import end_overtaken, opened, sign_of
 from implementations.mysql.words import MySQLWords
 from pipeline_framework.errors import Misuse
@@ -59,8 +59,7 @@ class MySQLTarget:
         return self._held(lock, lambda words: transaction.load(words, self._table, lock, staged))
 
     def loaded(self, lock: Lock) -> Loaded | None:
-        found = self._asked(lambda words: ledger.entry(words, self._table, lock))
-        return found.loaded if found else None
+        return self._asked(lambda words: ledger.loaded(words, self._table, lock))
 
     def clear(self, lock: Lock) -> None:
         self._held(lock, lambda words: transaction.clear_window(words, self._table, lock))
@@ -83,23 +82,12 @@ class MySQLTarget:
         with opened(self._address, where) as session:
             words = MySQLWords(session.connection, sign_of(self._table, lock))
 
-            def work_plainly() -> T:
+            def turn() -> T:
                 with plainly(self._address, where):
                     words.require_transactions(self._table)
                     return work(words)
 
-            def make_way(_: RetryCallState) -> None:
-                end_overtaken(session, self._table, lock)
-
-            waiting = Retrying(
-                retry=retry_if_exception_type(Busy),
-                wait=wait_random(0.02, 0.25),
-                stop=stop_after_delay(self.wait_seconds),
-                before_sleep=make_way,
-                reraise=True,
-            )
-            answer: T = waiting(work_plainly)
-            return answer
+            return patiently(turn, self.wait_seconds, lambda: end_overtaken(session, self._table, lock))
 
     def _ready(self, words: MySQLWords) -> str:
         loads = Table(self._table.schema, ledger.NAME, "")

@@ -12,9 +12,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from implementations.loading.dialect import LedgerType, Pair, Table, definition, place
+from implementations.loading.waiting import Busy
 from implementations.loading.widening import fits, number
 from implementations.mysql import spelling
-from implementations.mysql.address import Busy
 from implementations.mysql.session import Session
 from pipeline_framework.errors import BadData, Misuse
 from pipeline_framework.interfaces import Staged

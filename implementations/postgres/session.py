@@ -4,7 +4,6 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlencode, urlsplit
 
@@ -12,6 +11,7 @@ from pydantic import SecretStr
 
 from implementations.loading.dialect import Table
 from implementations.loading.faults import Fault, told
+from implementations.loading.waiting import Busy, window_key
 from pipeline_framework.errors import BadData, Misuse, PipelineError, Unavailable
 from pipeline_framework.interfaces import Lock
 
@@ -24,10 +24,6 @@ _LIBPQ = {"connect_timeout": 10, "keepalives_idle": 20, "keepalives_interval": 1
 # Locks are waited for in short turns, between which an overtaken owner is looked for; a client that
 # stopped inside a transaction holds its locks for a minute at most.
 _SETTINGS = {"TimeZone": "UTC", "lock_timeout": "2s", "idle_in_transaction_session_timeout": "60s"}
-
-
-class Busy(Unavailable):
-    """Somebody else holds the lock, or changed the same rows just now."""
 
 
 # By https://www.postgresql.org/docs/current/errcodes-appendix.html; a refused connection has no code.
@@ -144,7 +140,7 @@ def _fault(raised: "Error", address: Address, where: str) -> PipelineError:
 
 def application_name(table: Table, lock: Lock) -> str:
     """How pg_stat_activity shows a load, within the 63 bytes it keeps: pipeline, window, key and epoch."""
-    return f"{lock.pipeline_id[:20]} {lock.window.start:%Y%m%dT%H%M} {_key(table, lock)} {lock.epoch}"
+    return f"{lock.pipeline_id[:20]} {lock.window.start:%Y%m%dT%H%M} {window_key(table, lock)} {lock.epoch}"
 
 
 def end_overtaken(session: Session, table: Table, lock: Lock) -> int:
@@ -154,12 +150,7 @@ def end_overtaken(session: Session, table: Table, lock: Lock) -> int:
         "WHERE datname = current_database() AND usename = current_user "
         "AND application_name ~ ? AND substring(application_name FROM '[0-9]+$')::numeric < ?::numeric"
     )
-    return len(session.rows(ended, [f" {_key(table, lock)} [0-9]+$", str(lock.epoch)]))
-
-
-def _key(table: Table, lock: Lock) -> str:
-    parts = (lock.pipeline_id, lock.mapping_name, str(table), table.scope_text, str(lock.window))
-    return sha256("\0".join(parts).encode()).hexdigest()[:12]
+    return len(session.rows(ended, [f" {window_key(table, lock)} [0-9]+$", str(lock.epoch)]))
 
 
 def _numbered(statement: str) -> str:

@@ -6,11 +6,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from hashlib import sha256
 from typing import IO, TYPE_CHECKING, Any
 
 from implementations.loading.dialect import Table
 from implementations.loading.faults import Fault, told
+from implementations.loading.waiting import Busy, window_key
 from implementations.snowflake.account import Account
 from pipeline_framework.errors import BadData, Misuse, PipelineError, StageLost, Unavailable
 from pipeline_framework.interfaces import Lock
@@ -30,12 +30,8 @@ _SETTINGS = {
 }
 
 
-class Busy(Unavailable):
-    """Somebody else holds the lock, or changed the same definitions just now."""
-
-
-class Lost(Unavailable):
-    """The connection is gone: whether the last statement was done has to be asked for."""
+class Lost(Busy):
+    """The connection is gone: the next turn asks whether the last statement was done."""
 
 
 # `errno sqlstate text`; codes and words as in the driver's and users' reports of them.
@@ -170,8 +166,7 @@ def query_tag(lock: Lock) -> str:
 
 def transaction_name(table: Table, lock: Lock) -> str:
     """How SHOW TRANSACTIONS shows a load: a key of the window and the epoch."""
-    parts = (lock.pipeline_id, lock.mapping_name, str(table), table.scope_text, str(lock.window))
-    return f"PIPELINE_{sha256(chr(0).join(parts).encode()).hexdigest()[:16].upper()}_{lock.epoch}"
+    return f"PIPELINE_{window_key(table, lock).upper()}_{lock.epoch}"
 
 
 def end_overtaken(session: Session, name: str) -> int:

@@ -5,16 +5,14 @@ from dataclasses import dataclass, field
 from typing import Annotated, TypeVar
 
 from pydantic import Field, NonNegativeFloat, PositiveInt, SecretStr
-from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_random
 
 from implementations.loading import ledger, transaction
 from implementations.loading.dialect import Contract, Table
+from implementations.loading.waiting import patiently
 from implementations.loading.write_modes import Write
 from implementations.snowflake.access import check_access
 from implementations.snowflake.account import Account
 from implementations.snowflake.session import (
-    Busy,
-    Lost,
     end_overtaken,
     opened,
     query_tag,
@@ -81,8 +79,7 @@ class SnowflakeTarget:
         return self._held(lock, replaced)
 
     def loaded(self, lock: Lock) -> Loaded | None:
-        found = self._asked(lambda words: ledger.entry(words, self._table, lock))
-        return found.loaded if found else None
+        return self._asked(lambda words: ledger.loaded(words, self._table, lock))
 
     def clear(self, lock: Lock) -> None:
         self._held(lock, lambda words: transaction.clear_window(words, self._table, lock))
@@ -123,14 +120,7 @@ class SnowflakeTarget:
             return work(words)
 
         # In a new session each time: what a lost one did is known from its transaction and the ledger.
-        waiting = Retrying(
-            retry=retry_if_exception_type((Busy, Lost)),
-            wait=wait_random(0.1, 1),
-            stop=stop_after_delay(self.wait_seconds),
-            reraise=True,
-        )
-        answer: T = waiting(self._asked, alone, QUERY_TAG=query_tag(lock))
-        return answer
+        return patiently(lambda: self._asked(alone, QUERY_TAG=query_tag(lock)), self.wait_seconds)
 
     def _ready(self, words: SnowflakeWords) -> bool:
         check_access(words)

@@ -9,9 +9,10 @@ from typing import Any
 
 from implementations.loading import ledger
 from implementations.loading.dialect import LedgerType, Pair, Table, definition, place
+from implementations.loading.waiting import Busy
 from implementations.snowflake import kinds, names
 from implementations.snowflake.copying import copied, copies
-from implementations.snowflake.session import Busy, Session
+from implementations.snowflake.session import Session
 from implementations.snowflake.stages import Reached
 from pipeline_framework.interfaces import Staged
 

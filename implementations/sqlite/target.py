@@ -50,8 +50,7 @@ class SQLiteTarget:
 
     def loaded(self, lock: Lock) -> Loaded | None:
         with self._session() as session:
-            entry = ledger.entry(session, self._table, lock)
-            return entry.loaded if entry else None
+            return ledger.loaded(session, self._table, lock)
 
     def clear(self, lock: Lock) -> None:
         with self._session() as session:

@@ -64,7 +64,7 @@ def test_a_load_is_one_guarded_transaction(
     changes = [verb for verb in verbs if verb not in {"SELECT", "DESCRIBE"}]
     assert changes == ["BEGIN", "UPDATE", "UPDATE", "DELETE", "COPY", "UPDATE", "COMMIT"]
     assert "PIPELINE_GUARD" in statements[last + 2]
-    assert re.fullmatch(r"BEGIN NAME PIPELINE_[0-9A-F]{16}_2", statements[last])
+    assert re.fullmatch(r"BEGIN NAME PIPELINE_[0-9A-F]{12}_2", statements[last])
 
 
 def test_copy_names_its_files_and_takes_all_or_nothing(
