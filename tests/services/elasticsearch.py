@@ -21,7 +21,7 @@ import httpx
 import pytest
 
 from tests.services.distributions import Distribution, await_http, java_of_the_system
-from tests.services.processes import given, stop
+from tests.services.processes import docker_answers, given, stop
 from tests.services.required import absent, first_served
 
 VERSION = "8.19.21"
@@ -128,14 +128,10 @@ def from_maven(reasons: list[str]) -> AbstractContextManager[str | None]:
 @contextmanager
 def from_container(reasons: list[str]) -> Iterator[str | None]:
     """A server in a container, where a Docker engine answers."""
-    try:
-        import docker  # type: ignore[import-untyped]
-
-        docker.from_env(timeout=2).ping()
-        from testcontainers.community.elasticsearch import ElasticSearchContainer
-    except Exception as error:  # noqa: BLE001 - whatever is the matter, there is no engine
-        reasons.append(f"no Docker engine answers ({type(error).__name__})")
+    if not docker_answers(reasons):
         yield None
         return
+    from testcontainers.community.elasticsearch import ElasticSearchContainer
+
     with ElasticSearchContainer(f"elasticsearch:{VERSION}", mem_limit="2g") as container:
         yield f"http://{container.get_container_host_ip()}:{container.get_exposed_port(9200)}"

@@ -5,7 +5,6 @@ will do); the system's programs on a free loopback port; a container; and else a
 """
 
 import os
-import secrets
 import shutil
 import subprocess
 import tempfile
@@ -19,7 +18,16 @@ from urllib.parse import unquote, urlsplit
 import pymysql
 import pytest
 
-from tests.services.processes import await_answer, free_port, given, ordinary_user, serve, stop
+from tests.services.databases import made_on
+from tests.services.processes import (
+    await_answer,
+    docker_answers,
+    free_port,
+    given,
+    ordinary_user,
+    serve,
+    stop,
+)
 from tests.services.required import first_served
 
 PASSWORD = "only for tests"
@@ -49,21 +57,9 @@ def fresh_mariadb(mariadb_server: str) -> Iterator[Callable[[], str]]:
         yield make
 
 
-@contextmanager
-def databases(server: str) -> Iterator[Callable[[], str]]:
+def databases(server: str) -> AbstractContextManager[Callable[[], str]]:
     """Makes new empty databases on `server`; they are dropped at the end of the block."""
-    names: list[str] = []
-
-    def make() -> str:
-        names.append(f"pipeline_test_{secrets.token_hex(6)}")
-        execute(server, f"CREATE DATABASE {names[-1]}")
-        return server.rpartition("/")[0] + "/" + names[-1]
-
-    try:
-        yield make
-    finally:
-        for name in names:
-            execute(server, f"DROP DATABASE IF EXISTS {name}")
+    return made_on(server, execute, "DROP DATABASE IF EXISTS {}")
 
 
 def execute(url: str, *statements: str, **settings: Any) -> list[tuple[Any, ...]]:
@@ -125,15 +121,11 @@ def from_system(reasons: list[str]) -> Iterator[str | None]:
 @contextmanager
 def from_container(reasons: list[str]) -> Iterator[str | None]:
     """A server in a container, where a Docker engine answers."""
-    try:
-        import docker  # type: ignore[import-untyped]
-
-        docker.from_env(timeout=2).ping()
-        from testcontainers.community.mysql import MySqlContainer
-    except Exception as error:  # noqa: BLE001 - whatever is the matter, there is no engine
-        reasons.append(f"no Docker engine answers ({type(error).__name__})")
+    if not docker_answers(reasons):
         yield None
         return
+    from testcontainers.community.mysql import MySqlContainer
+
     with MySqlContainer("mariadb:11", username="root", root_password="tests", password="tests") as container:
         address = f"{container.get_container_host_ip()}:{container.get_exposed_port(3306)}"
         yield f"mysql://root:tests@{address}/mysql"

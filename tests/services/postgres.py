@@ -6,7 +6,6 @@ and if none is to be had, a skip with the reasons.
 """
 
 import importlib.util
-import secrets
 import shutil
 import subprocess
 import tempfile
@@ -18,7 +17,8 @@ import psycopg2
 import pytest
 
 from tests.services import processes
-from tests.services.processes import await_answer, free_port, given, ordinary_user, stop
+from tests.services.databases import made_on
+from tests.services.processes import await_answer, docker_answers, free_port, given, ordinary_user, stop
 from tests.services.required import first_served
 
 PASSWORD = "only for tests"
@@ -47,21 +47,9 @@ def fresh_postgres(postgres_server: str) -> Iterator[Callable[[], str]]:
         yield make
 
 
-@contextmanager
-def databases(server: str) -> Iterator[Callable[[], str]]:
+def databases(server: str) -> AbstractContextManager[Callable[[], str]]:
     """Makes new empty databases on `server`; they are dropped at the end of the block."""
-    names: list[str] = []
-
-    def make() -> str:
-        names.append(f"pipeline_test_{secrets.token_hex(6)}")
-        execute(server, f"CREATE DATABASE {names[-1]}")
-        return server.rpartition("/")[0] + "/" + names[-1]
-
-    try:
-        yield make
-    finally:
-        for name in names:
-            execute(server, f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+    return made_on(server, execute, "DROP DATABASE IF EXISTS {} WITH (FORCE)")
 
 
 def execute(url: str, sql: str) -> None:
@@ -118,15 +106,11 @@ def system_programs() -> list[Path]:
 @contextmanager
 def from_container(reasons: list[str], image: str = "postgres:18-alpine") -> Iterator[str | None]:
     """A server in a container, where a Docker engine answers."""
-    try:
-        import docker  # type: ignore[import-untyped]
-
-        docker.from_env(timeout=2).ping()
-        from testcontainers.community.postgres import PostgresContainer
-    except Exception as error:  # noqa: BLE001 - whatever is the matter, there is no engine
-        reasons.append(f"no Docker engine answers ({type(error).__name__})")
+    if not docker_answers(reasons):
         yield None
         return
+    from testcontainers.community.postgres import PostgresContainer
+
     with PostgresContainer(image, driver=None) as container:
         yield container.get_connection_url()
 

@@ -79,6 +79,18 @@ def stop(process: "subprocess.Popen[bytes]", ended_by: signal.Signals = signal.S
             process.wait()
 
 
+def docker_answers(reasons: list[str]) -> bool:
+    """Whether there is an engine for containers."""
+    try:
+        import docker  # type: ignore[import-untyped]
+
+        docker.from_env(timeout=2).ping()
+    except Exception as error:  # noqa: BLE001 - whatever is the matter, there is no engine
+        reasons.append(f"no Docker engine answers ({type(error).__name__})")
+        return False
+    return True
+
+
 @contextmanager
 def given(variable: str, reasons: list[str]) -> Iterator[str | None]:
     """The server that the environment names."""
