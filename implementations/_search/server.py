@@ -105,11 +105,19 @@ class Server:
             return kind(f"{self.shown}: somebody else was faster ({reason}).")
         if "search_context_missing" in reason:
             return Unavailable(f"{self.shown} forgot the point in time of {self.where}; it is read anew.")
-        if status == 404:
-            return Misuse(f"{self.shown} has no {self.where} ({reason}): correct `{part}.index`.")
         if status in BUSY or status >= 500:
             return (Busy if status in BUSY else Unavailable)(f"{self.shown} is busy ({status}: {reason}).")
-        remedy = "`source.query`" if part == "source" else "what is loaded, or the index"
+        return self._refused(status, reason)
+
+    def _refused(self, status: int, reason: str) -> Misuse:
+        if "media_type_header_exception" in reason:
+            return Misuse(
+                f"{self.shown} is of an older major version than the client that is installed here: "
+                "`pip install 'elasticsearch<9'` for a server of version 8."
+            )
+        if status == 404:
+            return Misuse(f"{self.shown} has no {self.where} ({reason}): correct `{self.part}.index`.")
+        remedy = "`source.query`" if self.part == "source" else "what is loaded, or the index"
         return Misuse(f"{self.shown} refuses what is asked of {self.where} ({reason}): correct {remedy}.")
 
     def unreachable(self, why: str) -> PipelineError:

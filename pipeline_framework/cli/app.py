@@ -10,7 +10,7 @@ from typing import NoReturn
 
 import typer
 
-from pipeline_framework.cli import gates, output, questions, repairs, run, setup
+from pipeline_framework.cli import gates, output, questions, repairs, run, setup, status
 from pipeline_framework.errors import Misuse, NothingToDo, PipelineError
 
 FAILED, MISUSED, NOTHING_TO_DO, INTERRUPTED, TERMINATED = 1, 2, 3, 130, 143
@@ -22,7 +22,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-for room in (setup, run, questions, repairs, gates):
+for room in (setup, run, status, questions, repairs, gates):
     room.add_to(app)
 
 

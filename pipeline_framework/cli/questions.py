@@ -1,4 +1,4 @@
-"""Commands that only read: plan, status, windows, show, gaps, locks list."""
+"""Commands that only read: plan, windows, show, gaps, locks list."""
 
 from collections.abc import Mapping
 from itertools import count, islice
@@ -64,23 +64,13 @@ def plan(
             output.say(cut_note(next(tally), sum(1 for _ in rows)))
 
 
-def status(config: ConfigOption = None, now: NowOption = None, form: FormatOption = Format.TABLE) -> None:
-    """How the pipeline stands: until when it is complete, how far behind, what waits.
-
-    Example: pipeline status --format json
-    """
-    from pipeline_framework.reports.status import status as stands
-
-    with opened(config) as pipeline:
-        output.print_object(stands(pipeline, clock(pipeline, now)).as_json(), form)
-
-
 def windows(
     config: ConfigOption = None,
     first: FromOption = None,
     last: ToOption = None,
     state: Annotated[str, typer.Option("--status", help="PENDING, IN_PROGRESS, COMPLETED or FAILED.")] = "",
     result: Annotated[str, typer.Option(help="loaded, empty, already_present, skipped or mismatch.")] = "",
+    bad: Annotated[bool, typer.Option("--bad", help="Only those of which rows were put aside.")] = False,
     limit: LimitOption = None,
     form: FormatOption = Format.TABLE,
 ) -> None:
@@ -95,7 +85,7 @@ def windows(
     one_of("--status", state, list(Status))
     one_of("--result", result, list(Result))
     with opened(config) as pipeline:
-        wanted = history.Filter(*span(pipeline, first, last), state, result)
+        wanted = history.Filter(*span(pipeline, first, last), state, result, bad)
         most = shown_at_most(limit, form)
         found = (record.columns() for record in history.windows(pipeline, wanted, most))
         told = map(with_bad_rows, found) if form is Format.TABLE else found
@@ -212,5 +202,5 @@ def locks_list(
 
 def add_to(app: typer.Typer) -> None:
     """Put these commands into the command line."""
-    for command in (plan, status, windows, show, gaps):
+    for command in (plan, windows, show, gaps):
         app.command(rich_help_panel="Look")(command)

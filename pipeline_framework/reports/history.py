@@ -18,12 +18,16 @@ PAGE = 1000  # rows fetched at a time
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Windows that overlap [first, last), of one pipeline_status and audit_result where given."""
+    """Windows that overlap [first, last), of one pipeline_status and audit_result where given.
+
+    `with_bad_rows`: only those of which rows were put aside.
+    """
 
     first: datetime = EARLIEST
     last: datetime = LATEST
     status: str = ""
     result: str = ""
+    with_bad_rows: bool = False
 
 
 EVERYTHING = Filter()
@@ -51,6 +55,7 @@ def window_page(pipeline: Pipeline, wanted: Filter, size: int, after: tuple[date
         last=wanted.last,
         status=wanted.status,
         result=wanted.result,
+        with_bad_rows=int(wanted.with_bad_rows),
         page_size=size,
         after_start=after[0],
         after_id=after[1],

@@ -11,6 +11,21 @@ from pipeline_framework.pipeline import Pipeline
 from pipeline_framework.reports.locks import locks
 from pipeline_framework.windows import Window, holes
 
+LOOKED_AT = 10_000  # newest windows in which rows that were put aside are counted
+
+
+@dataclass(frozen=True, slots=True)
+class PutAside:
+    """Rows that did not fit, of so many windows; the start of the newest of these.
+
+    Of the newest 10,000 windows alone, which begin at `since`; None without a window.
+    """
+
+    rows: int
+    windows: int
+    newest: datetime | None
+    since: datetime | None
+
 
 @dataclass(frozen=True, slots=True)
 class PipelineStatus:
@@ -28,6 +43,7 @@ class PipelineStatus:
     results: dict[str, int]
     stale_locks: int
     gaps: int
+    bad_rows: PutAside
     gates: Gates
 
     def as_json(self) -> dict[str, object]:
@@ -52,7 +68,14 @@ def status(pipeline: Pipeline, now: datetime) -> PipelineStatus:
         stale_locks=sum(lock.stale for lock in locks(pipeline)),
         gates=gates(pipeline.database, pipeline.key),
         gaps=len(inner_holes(pipeline, islands)),
+        bad_rows=bad_rows(pipeline),
     )
+
+
+def bad_rows(pipeline: Pipeline) -> PutAside:
+    """How many rows of the newest windows were put aside."""
+    rows = pipeline.database.run("rows_put_aside", **pipeline.key.parameters, page_size=LOOKED_AT)
+    return PutAside(**rows[0])
 
 
 def inner_holes(pipeline: Pipeline, islands: list[Window]) -> list[Window]:

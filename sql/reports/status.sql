@@ -14,6 +14,14 @@ SELECT pipeline_status, COALESCE(audit_result, '') AS audit_result, COUNT(*) AS 
  UNION ALL SELECT 'COMPLETED', 'already_present', already_present FROM sealed WHERE already_present > 0
  UNION ALL SELECT 'COMPLETED', 'skipped', skipped FROM sealed WHERE skipped > 0;
 
+-- name: rows_put_aside
+-- Of the newest windows, so that it costs the same however long the history is; `since` is the start of the oldest one.
+SELECT COALESCE(SUM(bad), 0) AS rows, COALESCE(SUM(CASE WHEN bad > 0 THEN 1 ELSE 0 END), 0) AS windows,
+       MAX(CASE WHEN bad > 0 THEN window_start_time END) AS newest, MIN(window_start_time) AS since
+  FROM (SELECT window_start_time, {audited:bad} AS bad FROM pipeline_records
+         WHERE pipeline_id = :pipeline_id AND mapping_name = :mapping_name
+         ORDER BY window_start_time DESC LIMIT :page_size) AS newest_windows;
+
 -- name: first_unfinished
 SELECT MIN(window_start_time) AS start
   FROM {unsealed_windows} AS unsealed

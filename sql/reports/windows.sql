@@ -8,6 +8,7 @@ AND window_start_time >= {from_touching}
 -- fragment: page
 AND (:status = '' OR pipeline_status = :status)
 AND (:result = '' OR audit_result = :result)
+AND (:with_bad_rows = 0 OR {audited:bad} > 0)
 AND (window_start_time, id) > (:after_start, :after_id)
 ORDER BY window_start_time, id
 LIMIT :page_size

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -59,6 +60,30 @@ def test_tolerated_rows_are_told_and_the_others_loaded(changed: Flights) -> None
     )
     assert "bad-00000.jsonl" in changed("show", "2013-03-10", COLUMNS="2000").out
     assert "bad" in changed("windows").out
+
+
+def test_status_sums_the_rows_that_were_put_aside(changed: Flights) -> None:
+    """For the whole pipeline, with the way to them; sealed days count as well."""
+    changed.change("MOST", "100%")
+    assert "bad_rows │ 0 " in " ".join(changed("status").out.split())
+    changed("run", "--until-caught-up")
+    listed = changed("windows", "--bad", "--format", "json").json
+    assert len(listed) == len([each for each in windows_of(changed) if each["audit_detail"]["bad"]])
+    assert changed("status", "--format", "json").json["bad_rows"] == {
+        "rows": sum(1000 <= number < 2100 for number in changed.rows()),
+        "windows": len(listed),
+        "newest": listed[-1]["window_start_time"],
+        "since": "2013-03-09T05:00:00Z",
+    }
+    told = changed("status").out
+    newest = told.partition("`pipeline show ")[2].partition("`")[0]
+    assert "bad-00000.jsonl" in changed("show", newest, COLUMNS="2000").out
+
+
+def windows_of(pipeline: Flights) -> list[dict[str, Any]]:
+    """Every window."""
+    found: list[dict[str, Any]] = pipeline("windows", "--format", "json").json
+    return found
 
 
 def test_check_says_what_becomes_of_the_columns(changed: Flights) -> None:

@@ -6,6 +6,7 @@ from itertools import count
 from typing import Any
 
 import httpx
+import msgspec
 import pyarrow as pa
 import pytest
 
@@ -56,7 +57,7 @@ def test_a_busy_server_is_asked_for_smaller_pages(
     between.before = first(2, answer)
     reading = index.source(slices=1, page_rows=240).read(WINDOW)
     assert numbers(table_of(reading)) == ROWS
-    assert [page["size"] for page in between.searches()] == [240, 120, 60]
+    assert [page["size"] for page in between.searches()] == [240, 120, 60, 60]  # the last is empty
     assert "60 documents are asked for in" in caplog.text
 
 
@@ -239,3 +240,18 @@ def test_the_batches_keep_their_types_after_trouble(index: Index, between: GoBet
     between.before = first(1, Answered(429, BUSY))
     reading = index.source(slices=1, page_rows=100).read(WINDOW)
     assert {batch.schema for batch in reading.batches} == {pa.schema(reading.schema)}
+
+
+def test_a_server_older_than_the_client_is_told_with_the_client_for_it(
+    index: Index, between: GoBetween
+) -> None:
+    """A client of version 9 asks in a way that a server of version 8 refuses as a whole."""
+    reason = "Invalid media-type value on headers [Content-Type, Accept]"
+    error = {"type": "media_type_header_exception", "reason": reason}
+    between.before = lambda _: Answered(400, msgspec.json.encode({"error": error, "status": 400}))
+    with pytest.raises(Misuse) as refused:
+        index.source().check()
+    assert str(refused.value) == (
+        f"{between.url} is of an older major version than the client that is installed here: "
+        "`pip install 'elasticsearch<9'` for a server of version 8."
+    )

@@ -144,6 +144,17 @@ def test_locks_are_found_without_a_walk_through_history(
     assert "Seq Scan on pipeline_records" not in told
 
 
+def test_rows_put_aside_are_counted_in_the_newest_windows_alone(
+    control: Database, long_history: PipelineKey
+) -> None:
+    """Read from the end of the index, as far as the page goes."""
+    told = plan(control, "rows_put_aside", **long_history.parameters, page_size=1000)
+    assert "pipeline_records_one_window" in told
+    assert "Seq Scan on pipeline_records" not in told
+    assert not [line for line in told.splitlines() if "Sort" in line or "TEMP B-TREE" in line]
+    assert control.run("rows_put_aside", **long_history.parameters, page_size=1000)[0]["rows"] == 0
+
+
 def test_new_windows_look_up_their_neighbour_alone(control: Database, long_history: PipelineKey) -> None:
     """Whether a window is in the way is one look into the index for each new window."""
     told = plan(control, "in_the_way", **long_history.parameters, windows="[]")
