@@ -13,36 +13,46 @@ from unittest.mock import patch
 from pipeline_framework.interfaces import Lock, Staged, Target
 from pipeline_framework.testing.staged import processes
 
+Which = Callable[..., bool]
 
-def killed(at: Sequence[str], target: Target, lock: Lock, staged: Staged, step: int) -> bool:
+
+def every(*_: Any, **__: Any) -> bool:
+    """Every call counts."""
+    return True
+
+
+def killed(
+    at: Sequence[str], target: Target, lock: Lock, staged: Staged, step: int, *, which: Which = every
+) -> bool:
     """Load in a process that dies (SIGKILL) before call `step` of the functions that `at` names.
 
     They are named as for `unittest.mock.patch` (`my_package.session.Session.rows`): those through which the
-    connector speaks to its system. False where the load ended in fewer calls.
+    connector speaks to its system; only the calls for whose arguments `which` holds count. False where the
+    load ended in fewer of them.
     """
-    process = processes().Process(target=_load, args=(at, target, lock, staged, step))
+    process = processes().Process(target=_load, args=(at, (target, lock, staged), step, which))
     process.start()
     process.join()
     assert process.exitcode in {0, -signal.SIGKILL}, f"the load failed with exit code {process.exitcode}"
     return process.exitcode != 0
 
 
-def _load(at: Sequence[str], target: Target, lock: Lock, staged: Staged, step: int) -> None:
+def _load(at: Sequence[str], job: tuple[Target, Lock, Staged], step: int, which: Which) -> None:
+    target, lock, staged = job
     calls = count()
     with ExitStack() as patches:
         for name in at:
             place, _, function = name.rpartition(".")
             owner = resolve_name(place)
-            patches.enter_context(
-                patch.object(owner, function, _dying(getattr(owner, function), calls, step))
-            )
+            dying = _dying(getattr(owner, function), calls, step, which)
+            patches.enter_context(patch.object(owner, function, dying))
         target.load(lock, staged)
 
 
-def _dying(function: Callable[..., Any], calls: Iterator[int], step: int) -> Callable[..., Any]:
+def _dying(function: Callable[..., Any], calls: Iterator[int], step: int, which: Which) -> Callable[..., Any]:
     @wraps(function)
     def counted(*values: Any, **named: Any) -> Any:
-        if next(calls) == step:
+        if which(*values, **named) and next(calls) == step:
             os.kill(os.getpid(), signal.SIGKILL)
         return function(*values, **named)
 

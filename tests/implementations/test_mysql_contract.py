@@ -1,37 +1,31 @@
 """MySQL and MariaDB keep the contracts of sources and of targets, tried on a MariaDB."""
 
-import os
 import secrets
-import signal
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
-from unittest.mock import patch
 
 import pyarrow as pa
 import pytest
 from pydantic import SecretStr
 
-from implementations.loading.dialect import Contract, Pair, Table
-from implementations.loading.write_modes import Write
+from implementations.loading.dialect import Pair, Table
 from implementations.mysql.address import Address
 from implementations.mysql.session import opened
 from implementations.mysql.source import MySQLSource
 from implementations.mysql.target import MySQLTarget
 from implementations.mysql.words import MySQLWords
 from pipeline_framework.interfaces import Lock, Staged
-from pipeline_framework.testing.scope_contract import ScopeContract
-from pipeline_framework.testing.source_contract import SourceContract
-from pipeline_framework.testing.staged import processes, staged_in
-from pipeline_framework.testing.target_contract import TargetContract
+from pipeline_framework.testing import ScopeContract, SourceContract, TargetContract, WriteContract, killed
+from pipeline_framework.testing.staged import staged_in
 from pipeline_framework.testing.truth import SCHEMA, TIME_FIELD
-from pipeline_framework.testing.write_contract import WriteContract
+from tests.implementations.tables import writing
 from tests.services.mariadb import execute
 
 # Lists and structures become JSON, and MariaDB makes 0.0 of -0.0.
 HELD = [name for name in SCHEMA.names if name not in {"place", "tags", "ratio"}]
+SPOKEN = [f"implementations.mysql.words.MySQLWords.{name}" for name in ("rows", "changed", "sent")]
 
 pytestmark = pytest.mark.services
 
@@ -53,11 +47,7 @@ class TestMySQLTarget(TargetContract):
         return pa.table({name: typed(name, values) for name, values in columns.items()})
 
     def crash(self, target: MySQLTarget, lock: Lock, staged: Staged, step: int) -> bool:  # type: ignore[override]
-        process = processes().Process(target=killed_at, args=(step, target, lock, staged))
-        process.start()
-        process.join()
-        assert process.exitcode in {0, -signal.SIGKILL}
-        return process.exitcode != 0
+        return killed(SPOKEN, target, lock, staged, step)
 
 
 class TestMySQLWrite(WriteContract):
@@ -68,17 +58,8 @@ class TestMySQLWrite(WriteContract):
 
     @pytest.fixture
     def writing(self, mariadb_data_url: str) -> Callable[..., MySQLTarget]:
-        names: list[str] = []
-
-        def made(
-            *, again: bool = False, contract: Contract = "evolve", scope: Any = None, **write: Any
-        ) -> MySQLTarget:
-            if not again:
-                names.append(f"met`{secrets.token_hex(4)}")
-            how: dict[str, Any] = {"write": Write(**write), "contract": contract, "scope": scope or {}}
-            return MySQLTarget(SecretStr(mariadb_data_url), names[-1], TIME_FIELD, **how)
-
-        return made
+        url = SecretStr(mariadb_data_url)
+        return writing(lambda name, **how: MySQLTarget(url, name, TIME_FIELD, **how), "met`")
 
 
 class TestMySQLScope(ScopeContract):
@@ -126,23 +107,3 @@ def typed(name: str, values: list[Any]) -> pa.Array:
     if pa.types.is_decimal(kind):
         values = [None if value is None else Decimal(value) for value in values]
     return pa.array(values, kind)
-
-
-def killed_at(step: int, target: MySQLTarget, lock: Lock, staged: Staged) -> None:
-    """Load, and die in front of the statement of that number."""
-    seen = 0
-
-    def dying(run: Callable[..., Any]) -> Callable[..., Any]:
-        def counting(*arguments: Any) -> Any:
-            nonlocal seen
-            if seen == step:
-                os.kill(os.getpid(), signal.SIGKILL)
-            seen += 1
-            return run(*arguments)
-
-        return counting
-
-    with ExitStack() as patched:
-        for name in ("rows", "changed", "sent"):
-            patched.enter_context(patch.object(MySQLWords, name, dying(getattr(MySQLWords, name))))
-        target.load(lock, staged)

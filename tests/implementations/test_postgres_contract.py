@@ -1,33 +1,23 @@
 """PostgreSQL keeps the contracts of sources and of targets."""
 
-import os
 import secrets
-import signal
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
-from typing import Any
-from unittest.mock import patch
 
 import pyarrow as pa
 import pytest
 from adbc_driver_postgresql import dbapi
 from pydantic import SecretStr
 
-from implementations.loading.dialect import Contract
-from implementations.loading.write_modes import Write
 from implementations.postgres.source import PostgresSource
 from implementations.postgres.target import PostgresTarget
-from implementations.postgres.words import PostgresWords
 from pipeline_framework.interfaces import Lock, Staged
-from pipeline_framework.testing.scope_contract import ScopeContract
-from pipeline_framework.testing.source_contract import SourceContract
-from pipeline_framework.testing.staged import processes
-from pipeline_framework.testing.target_contract import TargetContract
+from pipeline_framework.testing import ScopeContract, SourceContract, TargetContract, WriteContract, killed
 from pipeline_framework.testing.truth import SCHEMA, TIME_FIELD
-from pipeline_framework.testing.write_contract import WriteContract
+from tests.implementations.tables import writing
 
 # Structures become jsonb, and numeric is no unsigned integer.
 HELD = [name for name in SCHEMA.names if name != "place"]
+SPOKEN = [f"implementations.postgres.words.PostgresWords.{name}" for name in ("rows", "changed", "_copied")]
 
 pytestmark = pytest.mark.services
 
@@ -45,11 +35,7 @@ class TestPostgresTarget(TargetContract):
         return plainly(whole(target))
 
     def crash(self, target: PostgresTarget, lock: Lock, staged: Staged, step: int) -> bool:  # type: ignore[override]
-        process = processes().Process(target=killed_at, args=(step, target, lock, staged))
-        process.start()
-        process.join()
-        assert process.exitcode in {0, -signal.SIGKILL}
-        return process.exitcode != 0
+        return killed(SPOKEN, target, lock, staged, step)
 
 
 class TestPostgresWrite(WriteContract):
@@ -62,19 +48,8 @@ class TestPostgresWrite(WriteContract):
 
     @pytest.fixture
     def writing(self, postgres_data_url: str) -> Callable[..., PostgresTarget]:
-        names: list[str] = []
-
-        def made(
-            *, again: bool = False, contract: Contract = "evolve", scope: Any = None, **write: Any
-        ) -> PostgresTarget:
-            if not again:
-                names.append(f'met"{secrets.token_hex(4)}')
-            url = SecretStr(postgres_data_url)
-            return PostgresTarget(
-                url, names[-1], TIME_FIELD, write=Write(**write), contract=contract, scope=scope or {}
-            )
-
-        return made
+        url = SecretStr(postgres_data_url)
+        return writing(lambda name, **how: PostgresTarget(url, name, TIME_FIELD, **how), 'met"')
 
 
 class TestPostgresScope(ScopeContract):
@@ -131,23 +106,3 @@ def plainly(table: pa.Table) -> pa.Table:
         kind = SCHEMA.field(field.name).type if field.name in SCHEMA.names else pa.string()
         table = table.set_column(place, field.name, column.cast(kind))
     return table
-
-
-def killed_at(step: int, target: PostgresTarget, lock: Lock, staged: Staged) -> None:
-    """Load, and die in front of the statement of that number."""
-    seen = 0
-
-    def dying(run: Callable[..., Any]) -> Callable[..., Any]:
-        def counting(*arguments: Any) -> Any:
-            nonlocal seen
-            if seen == step:
-                os.kill(os.getpid(), signal.SIGKILL)
-            seen += 1
-            return run(*arguments)
-
-        return counting
-
-    with ExitStack() as patched:
-        for name in ("rows", "changed", "_copied"):
-            patched.enter_context(patch.object(PostgresWords, name, dying(getattr(PostgresWords, name))))
-        target.load(lock, staged)

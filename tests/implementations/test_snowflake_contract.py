@@ -1,28 +1,21 @@
 """Snowflake's target keeps the contract, as far as fakesnow can show it; both ways to the staged files."""
 
 import json
-import os
 import secrets
-import signal
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
 from typing import Any
-from unittest.mock import patch
 
 import pyarrow as pa
 import pytest
 
-from implementations.loading.dialect import Contract
-from implementations.loading.write_modes import Write
 from implementations.snowflake.target import SnowflakeTarget
-from implementations.snowflake.words import SnowflakeWords
 from pipeline_framework.interfaces import Lock, Staged
-from pipeline_framework.testing.scope_contract import ScopeContract
-from pipeline_framework.testing.staged import processes
-from pipeline_framework.testing.target_contract import TargetContract
+from pipeline_framework.testing import ScopeContract, TargetContract, WriteContract, killed
 from pipeline_framework.testing.truth import SCHEMA, TIME_FIELD
-from pipeline_framework.testing.write_contract import WriteContract
+from tests.implementations.tables import writing
 from tests.services.snowflake import FakeSnowflake
+
+SPOKEN = [f"implementations.snowflake.words.SnowflakeWords.{name}" for name in ("rows", "changed", "named")]
 
 pytestmark = pytest.mark.services
 
@@ -42,11 +35,7 @@ class TestSnowflakeTarget(TargetContract):
             return table_of(names, cursor.fetchall())
 
     def crash(self, target: SnowflakeTarget, lock: Lock, staged: Staged, step: int) -> bool:  # type: ignore[override]
-        process = processes().Process(target=killed_at, args=(step, target, lock, staged))
-        process.start()
-        process.join()
-        assert process.exitcode in {0, -signal.SIGKILL}
-        return process.exitcode != 0
+        return killed(SPOKEN, target, lock, staged, step, which=acts)
 
 
 class TestSnowflakeWrite(WriteContract):
@@ -60,17 +49,8 @@ class TestSnowflakeWrite(WriteContract):
 
     @pytest.fixture
     def writing(self, snowflake: FakeSnowflake) -> Callable[..., SnowflakeTarget]:
-        self.server, names = snowflake, list[str]()
-
-        def made(
-            *, again: bool = False, contract: Contract = "evolve", scope: Any = None, **write: Any
-        ) -> SnowflakeTarget:
-            if not again:
-                names.append(f"met? {secrets.token_hex(4)}")
-            more: dict[str, Any] = {"write": Write(**write), "contract": contract, "scope": scope or {}}
-            return SnowflakeTarget(snowflake.url(), names[-1], TIME_FIELD, **more)
-
-        return made
+        self.server, url = snowflake, snowflake.url()
+        return writing(lambda name, **how: SnowflakeTarget(url, name, TIME_FIELD, **how), "met? ")
 
 
 class TestSnowflakeScope(ScopeContract):
@@ -94,22 +74,6 @@ def table_of(names: list[str], rows: list[tuple[Any, ...]]) -> pa.Table:
     return pa.table(columns)
 
 
-def killed_at(step: int, target: SnowflakeTarget, lock: Lock, staged: Staged) -> None:
-    """Load, and die in front of the statement of that number, of those that do something."""
-    seen = 0
-
-    def dying(run: Callable[..., Any]) -> Callable[..., Any]:
-        def counting(words: SnowflakeWords, statement: str, *values: Any) -> Any:
-            nonlocal seen
-            asks = statement.startswith(("SELECT", "SHOW", "DESCRIBE"))
-            if seen == step and not asks:
-                os.kill(os.getpid(), signal.SIGKILL)
-            seen += not asks
-            return run(words, statement, *values)
-
-        return counting
-
-    with ExitStack() as patched:
-        for name in ("rows", "changed", "named"):
-            patched.enter_context(patch.object(SnowflakeWords, name, dying(getattr(SnowflakeWords, name))))
-        target.load(lock, staged)
+def acts(words: object, statement: str, *values: object) -> bool:
+    """Whether a statement does something, where the fake takes its time for each."""
+    return not statement.startswith(("SELECT", "SHOW", "DESCRIBE"))

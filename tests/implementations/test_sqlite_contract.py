@@ -4,12 +4,10 @@ import sqlite3
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pytest
 
-from implementations.loading.write_modes import Write
 from implementations.sqlite import kinds
 from implementations.sqlite.source import SQLiteSource
 from implementations.sqlite.target import SQLiteTarget
@@ -17,6 +15,7 @@ from pipeline_framework.interfaces import Lock, Staged, Target
 from pipeline_framework.testing import ScopeContract, SourceContract, TargetContract, WriteContract, killed
 from pipeline_framework.testing.source_contract import Fill
 from pipeline_framework.testing.truth import SCHEMA, TIME_FIELD
+from tests.implementations.tables import writing
 
 # Not held unchanged: above 63 bits a decimal's text, -0.0, and nested values as JSON.
 HELD = [name for name in SCHEMA.names if name not in {"unsigned", "ratio", "tags", "place"}]
@@ -84,12 +83,5 @@ class TestSQLiteScope(ScopeContract):
 class TestSQLiteWrite(InAFile, WriteContract):
     @pytest.fixture
     def writing(self, tmp_path: Path) -> Callable[..., Target]:
-        tables: list[str] = []
-
-        def make(*, again: bool = False, contract: Any = "evolve", scope: Any = None, **write: Any) -> Target:
-            if not again:
-                tables.append(f"events_{len(tables)}")
-            path = str(tmp_path / "target.sqlite")
-            return SQLiteTarget(path, tables[-1], TIME_FIELD, scope or {}, Write(**write), contract)
-
-        return make
+        path = str(tmp_path / "target.sqlite")
+        return writing(lambda name, **how: SQLiteTarget(path, name, TIME_FIELD, **how), "events_")
