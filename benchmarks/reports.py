@@ -1,4 +1,4 @@
-"""What on-call asks of one long pipeline, and a tick that has nothing to add, once its days are sealed.
+"""What on-call asks and decides of one long pipeline, and a tick that adds nothing, once its days are sealed.
 
 Seconds inside an open process; the reference is the same over a pipeline of 1,000 windows. Reach: 0.3 s.
 """
@@ -18,19 +18,41 @@ from _postgres import served
 from pipeline_framework.control_table import Database
 from pipeline_framework.control_table.migrations import migrate
 from pipeline_framework.generation import generate
+from pipeline_framework.operations.repair import Decision, force_reopen
 from pipeline_framework.pipeline import Pipeline
 from pipeline_framework.reports.gaps import gaps
-from pipeline_framework.reports.history import windows
+from pipeline_framework.reports.history import Filter, windows
+from pipeline_framework.reports.plan import plan
 from pipeline_framework.reports.status import status
 
 TIMES = 7
 SHORT, SEALED_HERE = 1000, 20  # windows; days that are left to cleanups
 WAITING = 300
 Question = Callable[[Pipeline, datetime], object]
+
+
+def last_hour(now: datetime) -> tuple[datetime, datetime]:
+    """The last hour of which all windows are finished."""
+    end = now - timedelta(minutes=WAITING)
+    return end - timedelta(hours=1), end
+
+
+def decided(now: datetime) -> Decision:
+    """To load the last window of that hour again."""
+    end = last_hour(now)[1]
+    return Decision(end - timedelta(minutes=1), end, "benchmark", "measured")
+
+
 QUESTIONS: dict[str, Question] = {
     "status": status,
     "gaps": lambda pipeline, _: gaps(pipeline),
     "first page of windows": lambda pipeline, _: list(islice(windows(pipeline, limit=100), 100)),
+    "windows of an hour": lambda pipeline, now: list(windows(pipeline, Filter(*last_hour(now)), limit=100)),
+    "first page of quarantined windows": lambda pipeline, _: list(
+        windows(pipeline, Filter(status="FAILED"), limit=100)
+    ),
+    "plan, first 100": lambda pipeline, now: list(islice(plan(pipeline, now), 100)),
+    "one window reopened": lambda pipeline, now: force_reopen(pipeline, decided(now)),
     "generation, nothing to add": generate,
 }
 
