@@ -64,12 +64,12 @@ def floor(url: str, index: str, folder: Path, s3: str) -> Mover:
     import pyarrow.parquet as pq
     from _elasticsearch import PROPERTIES
 
-    from implementations._search.answers import Page
+    from implementations._search.answers import Hit, Page, edges
     from implementations._search.mapping import schema_of
     from implementations.reading.documents import Documents
 
     documents = Documents(schema_of(PROPERTIES, {}), "discard", index)
-    pages = msgspec.json.Decoder(Page[documents.struct])  # type: ignore[name-defined]
+    pages = msgspec.json.Decoder(Page[Hit[documents.struct]])  # type: ignore[name-defined]
     few = ["level", "service", "status", "ok", "retries"]
 
     def run() -> None:
@@ -91,9 +91,9 @@ def floor(url: str, index: str, folder: Path, s3: str) -> Mover:
         )
         for part in range(2):
             body, waiting = {**how, "pit": pit, "slice": {"id": part, "max": 2}, "size": PAGE}, []
-            while hits := pages.decode(ask("POST", "/_search", body)).hits.hits:
+            while hits := pages.decode(answer := ask("POST", "/_search", body)).hits.hits:
                 waiting.append(documents.batch([hit.source for hit in hits]))
-                body["search_after"] = hits[-1].sort
+                body["search_after"] = edges(answer, index)[1]
                 if len(waiting) == 24:
                     writer.write_table(pa.Table.from_batches(waiting))
                     waiting.clear()

@@ -1,5 +1,6 @@
 """What a search answers: pages of documents, counts, refusals."""
 
+import re
 from typing import Any, Generic, TypeVar
 
 import msgspec
@@ -7,14 +8,29 @@ import msgspec
 from pipeline_framework.errors import Unavailable
 
 T = TypeVar("T")
+_FAR = 4096  # bytes at the end of an answer in which its last place stands: an index has a name of 255
+_POINT = re.compile(rb'\{"pit_id":"([^"\\]+)"')
+# The brackets close the place, its hit, the hits and the answer: text within a document cannot end so.
+_PLACE = re.compile(rb'"sort":(\[-?\d+(?:,"[^"\\]*")?\])\}\]\}\}\s*$')
 
 
 class Hit(msgspec.Struct, Generic[T], gc=False):
-    """A document with its id, and where the next page begins behind it."""
+    """A document."""
 
-    id: str = msgspec.field(name="_id")
     source: T = msgspec.field(name="_source")
-    sort: list[Any] = msgspec.field(default_factory=list)
+
+
+class Named(msgspec.Struct, Generic[T], gc=False):
+    """A document with its id, which takes a third of the time to decode."""
+
+    source: T = msgspec.field(name="_source")
+    id: str = msgspec.field(name="_id")
+
+
+class Placed(msgspec.Struct):
+    """Where the next page begins behind a document."""
+
+    sort: list[Any]
 
 
 class Total(msgspec.Struct):
@@ -25,9 +41,9 @@ class Total(msgspec.Struct):
 
 
 class Hits(msgspec.Struct, Generic[T]):
-    """The documents of a page."""
+    """The documents of a page, each as a `T`."""
 
-    hits: list[Hit[T]]
+    hits: list[T]
     total: Total | None = None
 
 
@@ -59,3 +75,19 @@ class Page(msgspec.Struct, Generic[T]):
                 "nothing of it is believed."
             )
         return self
+
+
+def edges(answer: bytes, where: str) -> tuple[str | None, list[Any] | None]:
+    """The newest name of the point in time, and where the next page begins; None where this one is empty.
+
+    They stand at both ends of an answer, which makes it possible to ask for the next page before this one is
+    decoded; an answer that is written in another way is decoded for it.
+    """
+    point, place = _POINT.match(answer), _PLACE.search(answer, max(0, len(answer) - _FAR))
+    if point and place:
+        return point[1].decode(), msgspec.json.decode(place[1])
+    try:
+        page = msgspec.json.decode(answer, type=Page[Placed])
+    except msgspec.DecodeError as error:
+        raise Unavailable(f"{where} was answered with what is no page of documents ({error}).") from error
+    return page.pit_id, page.hits.hits[-1].sort if page.hits.hits else None

@@ -15,7 +15,7 @@ from implementations._search import searches
 from implementations._search.bounds import TimeBounds, Unit
 from implementations._search.mapping import properties_of, schema_of
 from implementations._search.server import Cluster, Server
-from implementations._search.slices import KEEP_ALIVE, Slice, parts, read
+from implementations._search.slices import KEEP_ALIVE, Pages, Slice, parts, read
 from implementations.reading.counted import timeless
 from implementations.reading.documents import Contract, Documents
 from implementations.reading.json_types import UNIT
@@ -135,13 +135,10 @@ class SearchSource(ABC):
     def _rows(
         self, documents: Documents, tally: Tally, query: Mapping[str, Any], point: str
     ) -> Iterator[pa.RecordBatch]:
+        pages = Pages(documents, tally, self._where, self.id_column)
         with self._connected() as cluster:
-            yield from read(
-                [
-                    Slice(cluster, documents, tally, query, part, point, self.page_rows, self.id_column)
-                    for part in parts(self.slices)
-                ]
-            )
+            slices = [Slice(cluster, query, part, point, self.page_rows) for part in parts(self.slices)]
+            yield from read(slices, pages)
 
     def _complete(
         self, batches: Iterator[pa.RecordBatch], window: Window, count: int, tally: Tally

@@ -70,11 +70,11 @@ def connected(server: Server, connections: int) -> Iterator[OpenSearchCluster]:
 
 
 def _as_it_came() -> "Serializer":
-    """A serializer that leaves answers as text: they are decoded by what is known of their documents."""
+    """A serializer that leaves answers as bytes: they are decoded by what is known of their documents."""
     from opensearchpy.serializer import JSONSerializer
 
     class AsItCame(JSONSerializer):
         def loads(self, s: str) -> Any:
-            return s
+            return s.encode("utf-8", "surrogatepass")  # as the client decoded them
 
     return AsItCame()

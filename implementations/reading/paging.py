@@ -1,7 +1,7 @@
 """Several streams at once, each a little ahead of whoever takes from them."""
 
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from queue import Full, Queue
 from typing import TypeVar
 
@@ -9,7 +9,7 @@ T = TypeVar("T")
 POLL = 0.1  # seconds between looks at whether anybody still wants the items
 
 
-def merged(streams: Sequence[Iterable[T]], ahead: int = 2) -> Iterator[T]:
+def merged(streams: Sequence[Iterable[T]], ahead: int = 2) -> Generator[T]:
     """The items of all streams as they come, each stream run by a thread of its own.
 
     At most `ahead` items wait for each stream. The first error ends them all and is raised; closing the
@@ -35,7 +35,7 @@ class _Ended:
         self.error = error
 
 
-def _until_all_ended(items: "Queue[T | _Ended]", left: int) -> Iterator[T]:
+def _until_all_ended(items: "Queue[T | _Ended]", left: int) -> Generator[T]:
     while left:
         item = items.get()
         if not isinstance(item, _Ended):
