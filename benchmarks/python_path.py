@@ -61,8 +61,8 @@ class NothingMoves:
     def clear_stage(self, lock: Lock) -> None:
         """Nothing is there."""
 
-    def clear_target(self, lock: Lock) -> None:
-        """Nothing is there."""
+    def replaces(self) -> bool:
+        return True
 
 
 @contextmanager

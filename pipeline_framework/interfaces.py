@@ -245,5 +245,5 @@ class Transfer(Protocol):
     def clear_stage(self, lock: Lock) -> None:
         """Remove leftovers of older epochs."""
 
-    def clear_target(self, lock: Lock) -> None:
-        """Empty the window in the target."""
+    def replaces(self) -> bool:
+        """Whether a load takes the place of the window's rows; False where they are appended, once."""

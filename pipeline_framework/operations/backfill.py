@@ -15,6 +15,7 @@ from pipeline_framework.interfaces import Lock
 from pipeline_framework.locking import rescued
 from pipeline_framework.operations.line import Line
 from pipeline_framework.operations.outcome import Outcome
+from pipeline_framework.operations.repair import require_replaceable
 from pipeline_framework.operations.slots import at_the_line, require_any_order
 from pipeline_framework.pipeline import Pipeline
 from pipeline_framework.range_turns import left_of, lock_of_range, standing
@@ -60,8 +61,12 @@ def registered(pipeline: Pipeline, now: datetime, wish: Wish) -> Iterator[Backfi
 
 @contextmanager
 def registered_again(pipeline: Pipeline, now: datetime, wish: Wish) -> Iterator[Backfill]:
-    """The same, and finished windows of the range are reopened first, for the wish's reason."""
+    """The same, and finished windows of the range are reopened first, for the wish's reason.
+
+    Raises as `repair.reopen` does.
+    """
     order = prepared(pipeline, now, wish)
+    require_replaceable(pipeline, order.span.start, order.span.end)
     mine, reopened = ranges.register_again(pipeline.database, pipeline.key, order)
     for record in reopened:
         pipeline.moved(record)
@@ -91,6 +96,7 @@ def would_run(pipeline: Pipeline, now: datetime, wish: Wish) -> Iterator[dict[st
 def would_run_again(pipeline: Pipeline, now: datetime, wish: Wish) -> Iterator[dict[str, Any]]:
     """The same with the finished windows that would be reopened first."""
     require_free(pipeline, wish)
+    require_replaceable(pipeline, *require_span(pipeline, wish.choice))
     return with_finished(pipeline, now, wish.choice)
 
 

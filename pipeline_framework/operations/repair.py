@@ -11,6 +11,7 @@ from pipeline_framework.control_table import Record, decisions
 from pipeline_framework.control_table.states import Phase
 from pipeline_framework.errors import IntegrityViolation, Misuse
 from pipeline_framework.pipeline import Pipeline
+from pipeline_framework.reports.history import Filter, windows
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,13 +28,29 @@ def reopen(pipeline: Pipeline, decision: Decision) -> list[Record]:
     """Put finished windows back to PENDING, to be loaded again whatever the counts say.
 
     Nothing is emptied: the target keeps its rows until the new ones replace them in one transaction.
+    Raises `Misuse` where they would be added to the old ones instead.
     """
+    require_replaceable(pipeline, decision.first, decision.last)
     return moved(pipeline, decisions.reopen, decision)
 
 
 def force_reopen(pipeline: Pipeline, decision: Decision) -> list[Record]:
     """The same, for windows that wait to run as well: they start over, from the source."""
+    require_replaceable(pipeline, decision.first, decision.last)
     return moved(pipeline, partial(decisions.reopen, force=True), decision)
+
+
+def require_replaceable(pipeline: Pipeline, first: datetime, last: datetime) -> None:
+    """Raise `Misuse` when a window that overlaps [first, last) was appended: a second load is refused."""
+    if pipeline.transfer.replaces():
+        return
+    for record in windows(pipeline, Filter(first, last)):
+        if pipeline.transfer.loaded(record.lock()):
+            raise Misuse(
+                f"window {record.window} was appended to the target already, and `target.write.mode: append` "
+                "adds a window once: nothing is reopened. Take its rows and its row of pipeline_loads out of "
+                "the target first, or use `replace_window`."
+            )
 
 
 def retry(pipeline: Pipeline, decision: Decision) -> list[Record]:

@@ -72,6 +72,9 @@ class FunctionsTransfer:
     def clear_target(self, lock: Lock) -> None:
         self._call("clean_target_location", lock)
 
+    def replaces(self) -> bool:
+        return True
+
     def _number(self, name: str, lock: Lock) -> int:
         answer = self._call(name, lock)
         if isinstance(answer, bool) or not isinstance(answer, int) or answer < 0:

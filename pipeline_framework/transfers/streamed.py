@@ -111,8 +111,8 @@ class StreamedTransfer:
     def clear_stage(self, lock: Lock) -> None:
         self.stage.clear(lock)
 
-    def clear_target(self, lock: Lock) -> None:
-        self.target.clear(lock)
+    def replaces(self) -> bool:
+        return getattr(getattr(self.target, "write", None), "mode", "") != "append"
 
 
 def too_many(lock: Lock, reading: Reading, most: int, place: str) -> BadData:

@@ -15,6 +15,7 @@ from pipeline_framework.control_table import Record, progress
 from pipeline_framework.control_table.states import Result
 from pipeline_framework.errors import Misuse
 from pipeline_framework.generation import Choice, generate
+from pipeline_framework.interfaces import Loaded
 from pipeline_framework.operations.repair import Decision, skip
 from pipeline_framework.pipeline import Pipeline, by_hand, opened
 from pipeline_framework.reports.history import windows
@@ -121,3 +122,15 @@ def test_a_cleared_run_does_its_own_window_again(pipeline: Pipeline) -> None:
     assert asked(pipeline) == Choice()
     assert asked(pipeline, max_tries=1) == Choice(window_start=START + timedelta(hours=1))
     assert waiting(pipeline) == [1]
+
+
+@pytest.mark.parametrize(
+    "params", [{"window_start": "2013-03-10T02:00"}, between("2013-03-10")], ids=["window", "range"]
+)
+def test_what_was_appended_is_not_reloaded(pipeline: Pipeline, params: dict[str, Any]) -> None:
+    """Neither one window nor a range: the sentence of `pipeline reopen`, and nothing has moved."""
+    was = Loaded(1, "somebody", 6)
+    pipeline.__dict__["transfer"] = SimpleNamespace(replaces=lambda: False, loaded=lambda _: was)
+    with pytest.raises(Misuse, match="was appended to the target already"):
+        asked(pipeline, **params, reload=True)
+    assert waiting(pipeline) == []

@@ -84,8 +84,8 @@ class ScriptedTransfer:
     def clear_stage(self, lock: Lock) -> None:
         self._called("clear_stage")
 
-    def clear_target(self, lock: Lock) -> None:
-        self._called("clear_target")
+    def replaces(self) -> bool:
+        return True
 
 
 @pytest.fixture
