@@ -4,9 +4,10 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import pyarrow as pa
 from pydantic import NonNegativeFloat
@@ -16,10 +17,9 @@ from implementations.duckdb.words import DuckDBWords
 from implementations.loading.dialect import Table, place
 from implementations.loading.waiting import patiently
 from implementations.reading.chosen import chosen, no_time
-from implementations.reading.counted import timeless as refused
 from implementations.reading.local_times import first_local, zone_named
 from implementations.reading.schema_contract import conformed, plain
-from implementations.reading.times import INSTANT, TimeField
+from implementations.reading.tables import NullTime, Tabular, in_utc, timed
 from pipeline_framework.errors import Misuse
 from pipeline_framework.interfaces import InputPath, Reading
 from pipeline_framework.windows import Window
@@ -50,103 +50,110 @@ class DuckDBSource:
     columns: Sequence[str] = ()
     where: str = "true"
     time_zone: str = "UTC"
-    null_time: Literal["refuse", "ignore"] = "refuse"
+    null_time: NullTime = "refuse"
     wait_seconds: NonNegativeFloat = 120.0
 
     def __post_init__(self) -> None:
         zone_named(self.time_zone)
 
     def check(self) -> str:
-        with self._opened() as words:
-            kinds, timeless = self._kinds(words), self._timeless(words)
-        left = f"; {timeless} rows without a time are left out" if timeless else ""
-        return f"{self._place}: {len(kinds)} columns, time field {self.time_field}{left}"
+        return self._tabular.check()
 
     def count(self, window: Window) -> int:
-        with self._opened() as words:
-            return self._count(words, window, self._kinds(words))
+        return self._tabular.count(window)
 
     def read(self, window: Window) -> Reading:
-        rows = self._snapshot(window)
-        schema, count = next(rows)
-        return Reading(schema, rows, count)
-
-    def _snapshot(self, window: Window) -> Iterator[Any]:
-        """First the schema and the count, then the batches; closed with the iterator."""
-        with self._opened() as words:
-            words.rows("BEGIN TRANSACTION READ ONLY")
-            kinds = self._kinds(words)
-            count, asked = self._count(words, window, kinds), self._asked(words, window, kinds)
-            reader = words.connection.sql(asked).to_arrow_reader(ROWS)
-            schema = pa.schema([(field.name, plain(field.type)) for field in reader.schema])
-            time = schema.get_field_index(self.time_field)
-            schema = schema.set(time, pa.field(self.time_field, INSTANT))
-            yield schema, count
-            for batch in reader:
-                yield conformed(self._timed(batch, time), schema, self._place)
-
-    def _timed(self, batch: pa.RecordBatch, time: int) -> pa.RecordBatch:
-        field = TimeField(self.time_field, self.time_zone, ambiguous="latest")
-        return batch.set_column(time, self.time_field, field.utc(batch.column(time), self._place))
-
-    def _count(self, words: DuckDBWords, window: Window, kinds: dict[str, str]) -> int:
-        if self.null_time == "refuse":
-            self._timeless(words)
-        return int(words.rows(f"SELECT count(*) FROM {self._inside(words, window, kinds)}")[0][0])  # noqa: S608
-
-    def _timeless(self, words: DuckDBWords) -> int:
-        without = f"{self._from(words)} AND {words.quoted(self.time_field)} IS NULL"
-        timeless = int(words.rows(f"SELECT count(*) FROM {without}")[0][0])  # noqa: S608
-        if timeless and self.null_time == "refuse":
-            raise refused(timeless, self._place, self.time_field)
-        return timeless
-
-    def _asked(self, words: DuckDBWords, window: Window, kinds: dict[str, str]) -> str:
-        """The query of rows, in which a type that Arrow or Parquet lacks is cast."""
-        plainly = ", ".join(map(words.quoted, kinds))
-        none = words.connection.sql(f"SELECT {plainly} FROM {place(words, self._table)} LIMIT 0")  # noqa: S608
-        found = none.to_arrow_reader(ROWS).schema
-        taken = (_taken(words.quoted(name), kind, found.field(name).type) for name, kind in kinds.items())
-        return f"SELECT {', '.join(taken)} FROM {self._inside(words, window, kinds)}"  # noqa: S608
-
-    def _from(self, words: DuckDBWords) -> str:
-        return f"{place(words, self._table)} WHERE ({self.where})"
-
-    def _inside(self, words: DuckDBWords, window: Window, kinds: dict[str, str]) -> str:
-        time, kind = words.quoted(self.time_field), kinds[self.time_field]
-        start, end = (self._moment(bound, kind) for bound in (window.start, window.end))
-        return f"{self._from(words)} AND {time} >= {start} AND {time} < {end}"
-
-    def _moment(self, instant: Any, kind: str) -> str:
-        if kind == ZONED:
-            return f"TIMESTAMPTZ '{instant.isoformat()}'"
-        local = first_local(instant, zone_named(self.time_zone)).isoformat(" ", "microseconds")
-        return f"{'TIMESTAMP_NS' if kind == 'TIMESTAMP_NS' else 'TIMESTAMP'} '{local}'"
-
-    def _kinds(self, words: DuckDBWords) -> dict[str, str]:
-        """The columns to read by type."""
-        kinds = chosen(words.columns(self._table), self.time_field, self.columns, self._place)
-        if not re.match("TIMESTAMP|DATE$", kinds[self.time_field]):
-            raise no_time(self.time_field, self._place, kinds[self.time_field])
-        return kinds
+        return self._tabular.read(window)
 
     @property
-    def _table(self) -> Table:
+    def _tabular(self) -> Tabular:
+        return Tabular(self.place, self.time_field, self.null_time, self._opened)
+
+    @property
+    def stored(self) -> Table:
+        """The table as the file knows it."""
         return Table(self.schema, self.table, self.time_field)
 
     @property
-    def _place(self) -> str:
-        return f"{self._table} of {self.path}"
+    def place(self) -> str:
+        """The table in messages."""
+        return f"{self.stored} of {self.path}"
 
     @contextmanager
-    def _opened(self) -> Iterator[DuckDBWords]:
+    def _opened(self) -> "Iterator[DuckDBRows]":
         if not Path(self.path).exists():
             raise Misuse(f"{self.path} is not there: correct `source.path`.")
         with ExitStack() as stack:
-            file = partial(opened, self.path, self._place, read_only=True)
+            file = partial(opened, self.path, self.place, read_only=True)
             connection = patiently(lambda: stack.enter_context(file()), self.wait_seconds)
             connection.execute(f"SET memory_limit = '{MEMORY[1]}MB'")
-            yield DuckDBWords(connection)
+            words = DuckDBWords(connection)
+            words.rows("BEGIN TRANSACTION READ ONLY")
+            yield DuckDBRows(self, words, self._kinds(words))
+
+    def _kinds(self, words: DuckDBWords) -> dict[str, str]:
+        kinds = chosen(words.columns(self.stored), self.time_field, self.columns, self.place)
+        if not re.match("TIMESTAMP|DATE$", kinds[self.time_field]):
+            raise no_time(self.time_field, self.place, kinds[self.time_field])
+        return kinds
+
+
+@dataclass(frozen=True, slots=True)
+class DuckDBRows:
+    """The source's table in an open file, in one transaction."""
+
+    source: DuckDBSource
+    words: DuckDBWords
+    kinds: dict[str, str]
+
+    def timeless(self) -> int:
+        return self._number(f"{self._from} AND {self._time} IS NULL")
+
+    def count(self, window: Window) -> int:
+        return self._number(self._inside(window))
+
+    def batches(self, window: Window) -> Iterator[Any]:
+        source = self.source
+        reader = self.words.connection.sql(self._asked(window)).to_arrow_reader(ROWS)
+        schema = timed(
+            pa.schema([(field.name, plain(field.type)) for field in reader.schema]), source.time_field
+        )
+        yield schema
+        for batch in reader:
+            instants = in_utc(batch, source.time_field, source.time_zone, source.place)
+            yield conformed(instants, schema, source.place)
+
+    def _number(self, rows: str) -> int:
+        return int(self.words.rows(f"SELECT count(*) FROM {rows}")[0][0])  # noqa: S608
+
+    def _asked(self, window: Window) -> str:
+        """The query of rows, in which a type that Arrow or Parquet lacks is cast."""
+        plainly, stored = ", ".join(map(self.words.quoted, self.kinds)), place(self.words, self.source.stored)
+        none = self.words.connection.sql(f"SELECT {plainly} FROM {stored} LIMIT 0")  # noqa: S608
+        found = none.to_arrow_reader(ROWS).schema
+        taken = (
+            _taken(self.words.quoted(name), kind, found.field(name).type) for name, kind in self.kinds.items()
+        )
+        return f"SELECT {', '.join(taken)} FROM {self._inside(window)}"  # noqa: S608
+
+    def _inside(self, window: Window) -> str:
+        start, end = map(self._moment, (window.start, window.end))
+        return f"{self._from} AND {self._time} >= {start} AND {self._time} < {end}"
+
+    def _moment(self, instant: datetime) -> str:
+        kind = self.kinds[self.source.time_field]
+        if kind == ZONED:
+            return f"TIMESTAMPTZ '{instant.isoformat()}'"
+        local = first_local(instant, zone_named(self.source.time_zone)).isoformat(" ", "microseconds")
+        return f"{'TIMESTAMP_NS' if kind == 'TIMESTAMP_NS' else 'TIMESTAMP'} '{local}'"
+
+    @property
+    def _from(self) -> str:
+        return f"{place(self.words, self.source.stored)} WHERE ({self.source.where})"
+
+    @property
+    def _time(self) -> str:
+        return self.words.quoted(self.source.time_field)
 
 
 def _taken(column: str, kind: str, given: pa.DataType) -> str:

@@ -4,9 +4,7 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from difflib import get_close_matches
-from typing import Any, Literal
-from zoneinfo import ZoneInfo
+from typing import Any
 
 import pyarrow as pa
 from pydantic import SecretStr
@@ -14,9 +12,11 @@ from pydantic import SecretStr
 from implementations.loading.dialect import Table, literal, place
 from implementations.postgres.session import Address, opened
 from implementations.postgres.words import PostgresWords
-from implementations.reading.counted import timeless as refused
+from implementations.reading.chosen import chosen, no_time
+from implementations.reading.local_times import zone_named
+from implementations.reading.tables import NullTime, Tabular
 from implementations.reading.times import INSTANT
-from pipeline_framework.errors import BadData, Misuse
+from pipeline_framework.errors import BadData
 from pipeline_framework.interfaces import Reading
 from pipeline_framework.windows import Window
 
@@ -49,132 +49,124 @@ class PostgresSource:
     columns: Sequence[str] = ()
     where: str = "true"
     time_zone: str = "UTC"
-    null_time: Literal["refuse", "ignore"] = "refuse"
+    null_time: NullTime = "refuse"
 
     def __post_init__(self) -> None:
-        try:
-            ZoneInfo(self.time_zone)
-        except (OSError, ValueError, LookupError):
-            raise Misuse(
-                f"`source.time_zone`: there is no zone {self.time_zone}; use an IANA name."
-            ) from None
+        zone_named(self.time_zone)
 
     def check(self) -> str:
-        with self._opened() as words:
-            kinds, timeless = self._kinds(words), self._timeless(words)
-        left = f"; {timeless} rows without a time are left out" if timeless else ""
-        return f"{self._place}: {len(kinds)} columns, time field {self.time_field}{left}"
+        return self._tabular.check()
 
     def count(self, window: Window) -> int:
-        with self._opened() as words:
-            return self._count(words, window)
+        return self._tabular.count(window)
 
     def read(self, window: Window) -> Reading:
-        rows = self._snapshot(window)
-        schema, count = next(rows)
-        return Reading(schema, rows, count)
+        return self._tabular.read(window)
 
-    def _snapshot(self, window: Window) -> Iterator[Any]:
-        """First the schema and the count, then the batches; closed with the iterator."""
-        with self._opened() as words, words.connection.cursor() as cursor:
+    @property
+    def _tabular(self) -> Tabular:
+        return Tabular(self.place, self.time_field, self.null_time, self._opened)
+
+    @property
+    def stored(self) -> Table:
+        """The table as the server knows it."""
+        return Table(self.schema, self.table, self.time_field)
+
+    @property
+    def place(self) -> str:
+        """The table in messages."""
+        return f"{self.stored} at {Address(self.url).shown}"
+
+    @contextmanager
+    def _opened(self) -> "Iterator[PostgresRows]":
+        with opened(Address(self.url), str(self.stored), "pipeline") as session:
+            words = PostgresWords(session.connection)
             words.connection.adbc_connection.set_autocommit(False)
             words.rows("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-            kinds, count = self._kinds(words), self._count(words, window)
+            yield PostgresRows(self, words, self._kinds(words))
+
+    def _kinds(self, words: PostgresWords) -> dict[str, str]:
+        kinds = chosen(words.columns(self.stored), self.time_field, self.columns, self.place)
+        if not re.match("timestamp|date$", kinds[self.time_field]):
+            raise no_time(self.time_field, self.place, kinds[self.time_field])
+        return kinds
+
+
+@dataclass(frozen=True, slots=True)
+class PostgresRows:
+    """The source's table in one session and snapshot."""
+
+    source: PostgresSource
+    words: PostgresWords
+    kinds: dict[str, str]
+
+    def timeless(self) -> int:
+        return self._number(f"{self._from} AND {self._time} IS NULL")
+
+    def count(self, window: Window) -> int:
+        return self._number(f"{self._from} AND {self._inside(window)}")
+
+    def batches(self, window: Window) -> Iterator[Any]:
+        with self.words.connection.cursor() as cursor:
             cursor.adbc_statement.set_options(**{"adbc.postgresql.batch_size_hint_bytes": str(BATCH)})
-            cursor.execute(self._query(words, window, kinds))
+            cursor.execute(self._query(window))
             reader = cursor.fetch_record_batch()
-            schema = pa.schema([(name, self._type(reader.schema.field(name), kinds[name])) for name in kinds])
-            yield schema, count
+            schema = pa.schema(map(self._field, (reader.schema.field(name) for name in self.kinds)))
+            yield schema
             for batch in reader:
                 yield pa.RecordBatch.from_arrays(list(map(self._sent, batch.columns, schema)), schema=schema)
 
-    def _count(self, words: PostgresWords, window: Window) -> int:
-        inside = self._inside(words, window, self._kinds(words))
-        if self.null_time == "refuse":
-            self._timeless(words)
-        return int(words.rows(f"SELECT count(*) FROM {self._from(words)} AND {inside}")[0][0])  # noqa: S608
+    def _number(self, rows: str) -> int:
+        return int(self.words.rows(f"SELECT count(*) FROM {rows}")[0][0])  # noqa: S608
 
-    def _timeless(self, words: PostgresWords) -> int:
-        time = words.quoted(self.time_field)
-        asked = f"SELECT count(*) FROM {self._from(words)} AND {time} IS NULL"  # noqa: S608
-        timeless = int(words.rows(asked)[0][0])
-        if timeless and self.null_time == "refuse":
-            raise refused(timeless, self._place, self.time_field)
-        return timeless
+    def _query(self, window: Window) -> str:
+        read = {name: _taken(self.words.quoted(name), kind) for name, kind in self.kinds.items()}
+        read[self.source.time_field] = self._instant
+        listed = ", ".join(f"{taken} AS {self.words.quoted(name)}" for name, taken in read.items())
+        return f"SELECT {listed} FROM {self._from} AND {self._inside(window)}"  # noqa: S608
 
-    def _query(self, words: PostgresWords, window: Window, kinds: dict[str, str]) -> str:
-        read = {name: self._read(words.quoted(name), kind) for name, kind in kinds.items()}
-        read[self.time_field] = self._instant(words, kinds)
-        listed = ", ".join(f"{taken} AS {words.quoted(name)}" for name, taken in read.items())
-        return f"SELECT {listed} FROM {self._from(words)} AND {self._inside(words, window, kinds)}"  # noqa: S608
-
-    def _from(self, words: PostgresWords) -> str:
-        return f"{place(words, self._table)} WHERE ({self.where})"
-
-    def _inside(self, words: PostgresWords, window: Window, kinds: dict[str, str]) -> str:
+    def _inside(self, window: Window) -> str:
         zoned = "timestamp with time zone"
-        start, end = (words.moment(bound, zoned) for bound in (window.start, window.end))
-        instant, time = self._instant(words, kinds), words.quoted(self.time_field)
-        inside = f"{instant} >= {start} AND {instant} < {end}"
-        if kinds[self.time_field] == zoned:
+        start, end = (self.words.moment(bound, zoned) for bound in (window.start, window.end))
+        inside = f"{self._instant} >= {start} AND {self._instant} < {end}"
+        if self.kinds[self.source.time_field] == zoned:
             return inside
         # An index holds the local times: no zone is further from UTC than a day.
-        bounds = f"{time} >= ({start})::timestamp - interval '1 day' AND {time} <= ({end})::timestamp"
-        return f"{inside} AND {bounds} + interval '1 day'"
+        after = f"{self._time} >= ({start})::timestamp - interval '1 day'"
+        return f"{inside} AND {after} AND {self._time} <= ({end})::timestamp + interval '1 day'"
 
-    def _instant(self, words: PostgresWords, kinds: dict[str, str]) -> str:
-        time, kind = words.quoted(self.time_field), kinds[self.time_field]
-        if "with time zone" in kind:
-            return time
-        return f"({time}::timestamp AT TIME ZONE {literal(self.time_zone)})"
+    @property
+    def _from(self) -> str:
+        return f"{place(self.words, self.source.stored)} WHERE ({self.source.where})"
 
-    def _kinds(self, words: PostgresWords) -> dict[str, str]:
-        """The columns to read by type."""
-        present = words.columns(self._table)
-        if not present:
-            raise Misuse(f"{self._place} is not there: correct `source.schema` and `source.table`.")
-        for name in (self.time_field, *self.columns):
-            if name not in present:
-                near = get_close_matches(name, present, 1, 0)[0]
-                raise BadData(f"{self._place} has no column {name}; the nearest is {near}. Correct the name.")
-        kind = present[self.time_field]
-        if not re.match("timestamp|date$", kind):
-            raise BadData(
-                f"The time field {self.time_field} of {self._place} is {kind}, not a time: name another "
-                "`source.time_field`, or read a view that makes a timestamp of it."
-            )
-        chosen = {self.time_field, *self.columns} if self.columns else present.keys()
-        return {name: kind for name, kind in present.items() if name in chosen}
+    @property
+    def _time(self) -> str:
+        return self.words.quoted(self.source.time_field)
 
-    def _read(self, column: str, kind: str) -> str:
-        return column if _AS_IT_IS.fullmatch(kind) else f"{column}::text"
+    @property
+    def _instant(self) -> str:
+        if "with time zone" in self.kinds[self.source.time_field]:
+            return self._time
+        return f"({self._time}::timestamp AT TIME ZONE {literal(self.source.time_zone)})"
 
-    def _type(self, given: pa.Field, kind: str) -> pa.DataType:
-        if given.name == self.time_field:
-            return INSTANT
-        if digits := re.fullmatch(r"numeric\((\d+),(\d+)\)", kind):
+    def _field(self, given: pa.Field) -> pa.Field:
+        """A column as it is handed on."""
+        if given.name == self.source.time_field:
+            return pa.field(given.name, INSTANT)
+        if digits := re.fullmatch(r"numeric\((\d+),(\d+)\)", self.kinds[given.name]):
             precision, scale = map(int, digits.groups())
             wide = pa.decimal128 if precision <= 38 else pa.decimal256
-            return wide(precision, scale) if precision <= 76 else given.type
-        return pa.list_(given.type.value_type) if pa.types.is_list(given.type) else given.type
+            return pa.field(given.name, wide(precision, scale) if precision <= 76 else given.type)
+        kind = pa.list_(given.type.value_type) if pa.types.is_list(given.type) else given.type
+        return pa.field(given.name, kind)
 
     def _sent(self, column: pa.Array, field: pa.Field) -> pa.Array:
         try:
             return column.cast(field.type)
         except pa.ArrowInvalid as refused:
-            raise BadData(
-                f"Column {field.name} of {self._place} does not fit {field.type} ({refused}): correct it."
-            ) from refused
+            where = f"Column {field.name} of {self.source.place}"
+            raise BadData(f"{where} does not fit {field.type} ({refused}): correct it.") from refused
 
-    @property
-    def _table(self) -> Table:
-        return Table(self.schema, self.table, self.time_field)
 
-    @property
-    def _place(self) -> str:
-        return f"{self._table} at {Address(self.url).shown}"
-
-    @contextmanager
-    def _opened(self) -> Iterator[PostgresWords]:
-        with opened(Address(self.url), str(self._table), "pipeline") as session:
-            yield PostgresWords(session.connection)
+def _taken(column: str, kind: str) -> str:
+    return column if _AS_IT_IS.fullmatch(kind) else f"{column}::text"

@@ -34,20 +34,15 @@ _FAULTS = (
 @contextmanager
 def opened(path: str, mode: str) -> Iterator["Session"]:
     """The file, to be read (`ro`) or written (`rwc`: made where it is missing) by whichever thread."""
+    address = f"{Path(path).absolute().as_uri()}?mode={mode}"
+    how: dict[str, Any] = {"isolation_level": None, "check_same_thread": False, "uri": True}
     with told_plainly(path):
-        connection = connected(path, mode)
+        connection = sqlite3.connect(address, _PATIENCE, **how)  # begins no transaction of its own accord
+        connection.create_function("pipeline_integer", 1, int, deterministic=True)
     try:
         yield Session(connection, path)
     finally:
         connection.close()
-
-
-def connected(path: str, mode: str) -> sqlite3.Connection:
-    """A connection that begins no transaction of its own accord."""
-    address = f"{Path(path).absolute().as_uri()}?mode={mode}"
-    connection = sqlite3.connect(address, _PATIENCE, isolation_level=None, check_same_thread=False, uri=True)
-    connection.create_function("pipeline_integer", 1, int, deterministic=True)
-    return connection
 
 
 @contextmanager

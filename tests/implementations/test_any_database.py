@@ -15,7 +15,7 @@ import pytest
 from adbc_driver_postgresql import dbapi
 from pydantic import SecretStr
 
-from implementations.any_database.source import DatabaseSource
+from implementations.any_database.source import DatabaseRows, DatabaseSource
 from pipeline_framework.errors import BadData, Misuse, PipelineError, Terminal, Unavailable
 from pipeline_framework.testing.source_contract import SourceContract, table_of
 from pipeline_framework.testing.truth import SCHEMA, TIME_FIELD, WINDOW
@@ -180,14 +180,14 @@ def test_count_and_rows_are_of_one_snapshot(request: pytest.FixtureRequest, kind
     execute: Any = room.execute
     execute(url, f"CREATE TABLE {name} (at timestamp NULL)")
     execute(url, insert)
-    source, count = DatabaseSource(SecretStr(url), name, "at"), DatabaseSource._count
+    source, count = DatabaseSource(SecretStr(url), name, "at"), DatabaseRows.count
 
     def counting(*arguments: Any) -> int:
         counted = count(*arguments)
         execute(url, insert)
         return counted
 
-    with patch.object(DatabaseSource, "_count", counting):
+    with patch.object(DatabaseRows, "count", counting):
         reading = source.read(WINDOW)
     assert (reading.count, table_of(reading).num_rows, source.count(WINDOW)) == (1, 1, 2)
 

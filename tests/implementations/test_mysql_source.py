@@ -11,7 +11,7 @@ from unittest.mock import patch
 import pytest
 from pydantic import SecretStr
 
-from implementations.mysql.source import MySQLSource
+from implementations.mysql.source import MySQLRows, MySQLSource
 from pipeline_framework.errors import BadData, Misuse, Terminal
 from pipeline_framework.testing.source_contract import table_of
 from pipeline_framework.testing.truth import WINDOW
@@ -158,9 +158,8 @@ def test_the_index_of_the_time_field_is_used(source: MySQLSource, ask: Ask, kind
     ask("INSERT INTO TABLE_ SELECT '2001-01-01' + INTERVAL seq DAY, '' FROM seq_0_to_999")
     local = replace(source, time_zone="America/New_York")
     week = Window(datetime(2001, 3, 1, tzinfo=UTC), datetime(2001, 3, 8, tzinfo=UTC))
-    with local._opened() as words:
-        inside = local._inside(words, week, local._kinds(words))
-        ((_, _, _, how, _, key, *_),) = words.rows(f"EXPLAIN SELECT v FROM {inside}")
+    with local._opened() as rows:
+        ((_, _, _, how, _, key, *_),) = rows.words.rows(f"EXPLAIN SELECT v FROM {rows._inside(week)}")
     assert (how, key) == ("range", "at")
 
 
@@ -168,14 +167,14 @@ def test_count_and_rows_are_of_one_snapshot(source: MySQLSource, ask: Ask) -> No
     """What comes between counting and reading is in neither."""
     inserted = f"INSERT INTO TABLE_ VALUES ('{START}')"
     ask("CREATE TABLE TABLE_ (at datetime(6))", inserted)
-    count = MySQLSource._count
+    count = MySQLRows.count
 
     def counting(*arguments: Any) -> int:
         counted = count(*arguments)
         ask(inserted)
         return counted
 
-    with patch.object(MySQLSource, "_count", counting):
+    with patch.object(MySQLRows, "count", counting):
         reading = source.read(WINDOW)
     assert (reading.count, table_of(reading).num_rows, source.count(WINDOW)) == (1, 1, 2)
 

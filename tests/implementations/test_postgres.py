@@ -15,7 +15,7 @@ import pyarrow as pa
 import pytest
 from pydantic import SecretStr
 
-from implementations.postgres.source import PostgresSource
+from implementations.postgres.source import PostgresRows, PostgresSource
 from implementations.postgres.target import PostgresTarget
 from pipeline_framework.errors import (
     BadData,
@@ -321,8 +321,8 @@ def test_the_index_of_the_time_field_is_used(source: PostgresSource, kind: str) 
     """The condition is on the column itself, whatever its type."""
     ask(source, f"CREATE TABLE TABLE_ (at {kind})", "CREATE INDEX ON TABLE_ (at)")
     local = replace(source, time_zone="America/New_York")
-    with local._opened() as words:
-        query = local._query(words, WINDOW, local._kinds(words))
+    with local._opened() as rows:
+        query = rows._query(WINDOW)
     plan = " ".join(line for (line,) in ask(source, "SET enable_seqscan = off", f"EXPLAIN {query}"))
     assert "Index Cond: ((at >=" in plan
 
@@ -331,14 +331,14 @@ def test_count_and_rows_are_of_one_snapshot(source: PostgresSource) -> None:
     """What comes between counting and reading is in neither."""
     inserted = f"INSERT INTO TABLE_ VALUES ('{WINDOW.start}')"
     ask(source, "CREATE TABLE TABLE_ (at timestamptz)", inserted)
-    count = PostgresSource._count
+    count = PostgresRows.count
 
     def counting(*arguments: Any) -> int:
         counted = count(*arguments)
         ask(source, inserted)
         return counted
 
-    with patch.object(PostgresSource, "_count", counting):
+    with patch.object(PostgresRows, "count", counting):
         reading = source.read(WINDOW)
     assert (reading.count, table_of(reading).num_rows, source.count(WINDOW)) == (1, 1, 2)
 
