@@ -42,6 +42,10 @@ class Patient:
     def order(self) -> list[str]:
         return self.cluster.order
 
+    @property
+    def slice_rows(self) -> int | None:
+        return self.cluster.slice_rows
+
     def ask(self, method: str, path: str, body: Any = None, **parameters: Any) -> Any:
         return again()(self.cluster.ask, method, path, body, **parameters)
 

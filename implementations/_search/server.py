@@ -144,6 +144,10 @@ class Cluster(Protocol):
     def order(self) -> list[str]:
         """Of documents at a point in time: total, and cheap."""
 
+    @property
+    def slice_rows(self) -> int | None:
+        """Documents that a slice of a search best has; None where fine slices cost the cluster more."""
+
     def ask(self, method: str, path: str, body: Any = None, **parameters: Any) -> Any:
         """The answer to a request; a body of bytes is sent as lines of JSON, any other as JSON."""
 

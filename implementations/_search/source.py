@@ -15,7 +15,7 @@ from implementations._search import searches
 from implementations._search.bounds import TimeBounds, Unit
 from implementations._search.mapping import properties_of, schema_of
 from implementations._search.server import Cluster, Server
-from implementations._search.slices import KEEP_ALIVE, Pages, Slice, parts, read
+from implementations._search.slices import KEEP_ALIVE, Pages, Stream, dealt, read
 from implementations.reading.counted import timeless
 from implementations.reading.documents import Contract, Documents
 from implementations.reading.json_types import UNIT
@@ -78,7 +78,8 @@ class SearchSource(ABC):
             point = cluster.remember(self.index, KEEP_ALIVE)
             count = self._window_count(cluster, within, point=point)
         tally = Tally()
-        rows = self._rows(documents, tally, self._all(within), point)
+        pages = Pages(documents, tally, self._where, self.id_column)
+        rows = self._rows(pages, self._all(within), point, count)
         return Reading(
             self._with_id(documents.schema), self._complete(rows, window, count, tally), count, tally
         )
@@ -133,12 +134,11 @@ class SearchSource(ABC):
         return schema.append(pa.field(self.id_column, pa.string())) if self.id_column else schema
 
     def _rows(
-        self, documents: Documents, tally: Tally, query: Mapping[str, Any], point: str
+        self, pages: Pages, query: Mapping[str, Any], point: str, count: int
     ) -> Iterator[pa.RecordBatch]:
-        pages = Pages(documents, tally, self._where, self.id_column)
         with self._connected() as cluster:
-            slices = [Slice(cluster, query, part, point, self.page_rows) for part in parts(self.slices)]
-            yield from read(slices, pages)
+            slices = dealt(self.slices, count, cluster)
+            yield from read([Stream(cluster, query, each, point, self.page_rows) for each in slices], pages)
 
     def _complete(
         self, batches: Iterator[pa.RecordBatch], window: Window, count: int, tally: Tally

@@ -29,6 +29,12 @@ class ElasticsearchCluster:
     def order(self) -> list[str]:
         return ["_shard_doc"]
 
+    @property
+    def slice_rows(self) -> int:
+        # Every page passes over what its slice has before it: of 10 million documents, 80 slices took a
+        # third of the server's processor time that 2 took.
+        return 125_000
+
     def ask(self, method: str, path: str, body: Any = None, **parameters: Any) -> Any:
         from elastic_transport import TransportError
 

@@ -26,6 +26,11 @@ class OpenSearchCluster:
     def order(self) -> list[str]:
         return ["_shard_doc", "_index"]
 
+    @property
+    def slice_rows(self) -> None:
+        # Slices finer than shards are cut by _id, and each reads all the ids of its shard.
+        return None
+
     def ask(self, method: str, path: str, body: Any = None, **parameters: Any) -> Any:
         from opensearchpy.exceptions import ConnectionError as Unreachable
         from opensearchpy.exceptions import TransportError

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pytest
 
 from implementations._search import patience, slices
+from implementations.elasticsearch.client import ElasticsearchCluster
 from pipeline_framework.errors import Misuse, Unavailable
 from pipeline_framework.testing.source_contract import table_of
 from tests.implementations.test_elasticsearch import WINDOW, Index, numbered, numbers
@@ -180,6 +181,26 @@ def test_each_slice_sends_the_newest_name_of_its_point_in_time(index: Index, bet
         assert sent[1:] == names[:-1]
     let_go = [each.json["id"] for each in between.asked if each.method == "DELETE"]
     assert sorted(let_go) == sorted(names[-1] for names in given.values())
+
+
+def test_many_documents_are_read_in_fine_slices(
+    index: Index, between: GoBetween, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Shared by the streams; each slice is read once, and no document comes twice or never."""
+    monkeypatch.setattr(ElasticsearchCluster, "slice_rows", 5)
+    assert numbers(table_of(index.source(slices=3, page_rows=4).read(WINDOW))) == ROWS
+    parts = [page["slice"] for page in between.searches() if "search_after" not in page]
+    assert sorted((part["id"], part["max"]) for part in parts) == [(number, 8) for number in range(8)]
+
+
+def test_no_index_is_asked_for_more_slices_than_it_allows(
+    index: Index, between: GoBetween, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many documents there are."""
+    monkeypatch.setattr(ElasticsearchCluster, "slice_rows", 1)
+    monkeypatch.setattr(slices, "MOST_SLICES", 6)
+    assert numbers(table_of(index.source().read(WINDOW))) == ROWS
+    assert {page["slice"]["max"] for page in between.searches()} == {6}
 
 
 @pytest.mark.parametrize("bytes_", [0, 1000])
