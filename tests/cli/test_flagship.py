@@ -2,7 +2,10 @@
 
 import json
 import secrets
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +15,7 @@ import pytest
 from tests.cli.conftest import Flights
 from tests.services import events
 from tests.services.events import told
+from tests.services.mariadb import execute
 from tests.services.s3 import KEYS
 from tests.services.snowflake import FakeSnowflake
 
@@ -80,6 +84,17 @@ def rows_of(names: list[str], rows: list[tuple[Any, ...]]) -> list[dict[str, Any
     return [dict(zip(names, row, strict=True)) for row in rows]
 
 
+def widened(row: dict[str, Any]) -> dict[str, Any]:
+    """A row of a database that keeps lists and objects as JSON text, and booleans as numbers."""
+    nested = {name: json.loads(row[name]) for name in ("tags", "place") if row[name] is not None}
+    return {**row, **nested, "good": None if row["good"] is None else {0: False, 1: True}[row["good"]]}
+
+
+def made_without_signs() -> list[dict[str, Any]]:
+    """Every event, with 0.0 for -0.0."""
+    return [{**row, "share": None if row["share"] is None else row["share"] + 0.0} for row in events.events()]
+
+
 @pytest.mark.parametrize("index", [1, 8], indirect=True)
 def test_duckdb_holds_every_event_as_it_was_made(moved: Callable[[str], Flights]) -> None:
     """Row by row and value by value, over one shard and over eight."""
@@ -104,6 +119,30 @@ def test_postgresql_holds_every_event_as_it_was_made(
         found = rows_of([column.name for column in cursor.description or ()], cursor.fetchall())
     connection.close()
     assert told(found) == told(events.events())
+
+
+@pytest.mark.parametrize("index", [2], indirect=True)
+def test_mariadb_holds_every_event_as_it_was_made(
+    moved: Callable[[str], Flights], fresh_mariadb: Callable[[], str]
+) -> None:
+    """Lists and objects as JSON, booleans as numbers; but MariaDB has no -0.0."""
+    url = fresh_mariadb()
+    moved(f'{{type: mysql, url: "{url}", table: events, time_field: at}}')
+    names = ", ".join(f"`{name}`" for name in events.MAPPING)
+    found = execute(url, f"SELECT {names} FROM events")
+    rows = [{**row, "at": row["at"].replace(tzinfo=UTC)} for row in rows_of([*events.MAPPING], found)]
+    assert told(list(map(widened, rows))) == told(made_without_signs())
+
+
+@pytest.mark.parametrize("index", [2], indirect=True)
+def test_sqlite_holds_every_event_as_it_was_made(moved: Callable[[str], Flights]) -> None:
+    """Times, lists and objects as text, booleans as numbers; but SQLite keeps -0.0 as 0.0."""
+    folder = moved("{type: sqlite, path: warehouse.sqlite, table: events, time_field: at}").folder
+    with closing(sqlite3.connect(folder / "warehouse.sqlite")) as connection:
+        cursor = connection.execute("SELECT * FROM events")
+        found = rows_of([name for name, *_ in cursor.description], cursor.fetchall())
+    rows = [{**row, "at": datetime.fromisoformat(row["at"])} for row in found]
+    assert told(list(map(widened, rows))) == told(made_without_signs())
 
 
 @pytest.mark.parametrize("index", [4], indirect=True)
