@@ -55,8 +55,8 @@ def parts(batches: Iterable[pa.RecordBatch], schema: pa.Schema, part_bytes: int)
     Raises `BadData` for a type that Parquet cannot hold.
     """
     groups = _groups(batches, schema)
-    for first in groups:
-        yield _part(first, groups, part_bytes)
+    while part := _part(groups, part_bytes):
+        yield part
         # Arrow keeps freed memory for itself, which a load in the same process would come on top of.
         pa.default_memory_pool().release_unused()
 
@@ -68,14 +68,31 @@ def few_values(table: pa.Table) -> list[str]:
     return [name for name in flat if len(sample[name].unique()) * 10 <= len(sample)]
 
 
-def _part(first: pa.Table, others: Iterator[pa.Table], part_bytes: int) -> Part:
-    data, rows = Chunks(), first.num_rows
-    with _writer(data, first) as writer:
-        writer.write_table(first, GROUP_ROWS)
-        while data.size < part_bytes and (group := next(others, None)) is not None:
-            writer.write_table(group, GROUP_ROWS)
-            rows += group.num_rows
-    return Part(data, rows)
+@dataclass(slots=True)
+class _File:
+    """A file that grows by groups, and keeps none of them."""
+
+    data: Chunks = field(default_factory=Chunks)
+    rows: int = 0
+    writer: pq.ParquetWriter | None = None
+
+    def add(self, group: pa.Table) -> None:
+        self.writer = self.writer or _writer(self.data, group)
+        self.writer.write_table(group, GROUP_ROWS)
+        self.rows += group.num_rows
+
+
+def _part(groups: Iterator[pa.Table], part_bytes: int) -> Part | None:
+    """The next file; None where there are no groups left."""
+    file = _File()
+    # `map` lets go of a group before the next is gathered: a name for it here would keep two in memory.
+    for _ in map(file.add, groups):
+        if file.data.size >= part_bytes:
+            break
+    if not file.writer:
+        return None
+    file.writer.close()
+    return Part(file.data, file.rows)
 
 
 def _writer(data: Chunks, first: pa.Table) -> pq.ParquetWriter:

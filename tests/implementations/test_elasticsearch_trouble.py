@@ -145,7 +145,7 @@ def test_one_of_two_counts_that_fails_fails_both(index: Index, between: GoBetwee
 
 def test_a_point_in_time_that_was_forgotten_starts_the_reading_anew(index: Index, between: GoBetween) -> None:
     """The real server lost it in mid-read; the sentence says so, and another reading has every row."""
-    source = index.source(slices=1, page_rows=10)
+    source = index.source(slices=1, page_rows=2)
     batches = source.read(WINDOW).batches
     rows = next(batches).num_rows
     point = between.searches()[0]["pit"]["id"]
