@@ -160,3 +160,25 @@ def test_new_windows_look_up_their_neighbour_alone(control: Database, long_histo
     told = plan(control, "in_the_way", **long_history.parameters, windows="[]")
     assert "pipeline_records_one_window" in told
     assert "Seq Scan on pipeline_records" not in told
+
+
+def test_unfinished_windows_are_listed_without_a_walk_through_history(
+    control: Database, long_history: PipelineKey
+) -> None:
+    """Behind thousands of sealed days too, for which SQLite would rather read the whole table for a filter."""
+    by_hand(
+        control,
+        "INSERT INTO pipeline_coverage (pipeline_id, target_day, sealed_from, sealed_to, windows, target_rows,"
+        " loaded, empty, already_present, skipped) "
+        f"SELECT :id, '2000-01-01', at, {ENDS[control.dialect]}, 1, 0, 1, 0, 0, 0"
+        f" FROM ({SERIES[control.dialect]}) AS series",
+        id=long_history.pipeline_id,
+        n=DONE // 2,
+    )
+    by_hand(control, "ANALYZE pipeline_coverage")
+    bind = sqlite_value if control.dialect == "sqlite" else lambda value: value
+    wanted = {"status": "FAILED", "result": "", "with_bad_rows": 0, "page_size": 100, "after_id": 0}
+    span = {"first": bind(FIRST), "last": bind(LATER), "after_start": bind(FIRST)}
+    told = plan(control, "unfinished_touching", **long_history.parameters, **wanted, **span)
+    assert "pipeline_records_one_window" in told or "pipeline_windows_in" in told
+    assert not re.search(r"BLOOM|(Seq Scan on|SCAN) pipeline_records", told), told
