@@ -14,6 +14,7 @@ from pipeline_framework.errors import BadData, Fenced
 
 logger = logging.getLogger(__name__)
 TOLD = 20  # rejected items that are told of one by one
+CONFLICT = 409  # the document is newer than what the request shows
 
 
 class _Item(msgspec.Struct):
@@ -34,24 +35,37 @@ def send(cluster: Cluster, index: str, requests: Iterable[list[bytes]], before: 
     """
     for lines in requests:
         before()
-        again()(_sent, cluster, index, lines)
+        rejected = again()(_sent, cluster, index, lines)
+        if any(item.status == CONFLICT for item in rejected):
+            raise Fenced(
+                f"index {index}: a newer epoch wrote documents of this window already; this one stops."
+            )
+        _judge(index, rejected)
 
 
-def _sent(cluster: Cluster, index: str, lines: list[bytes]) -> None:
+def offer(cluster: Cluster, index: str, lines: list[bytes]) -> set[str]:
+    """Send them once; the ids of documents that somebody else changed since they were looked at.
+
+    Raises `BadData` for documents that are rejected for any other reason.
+    """
+    rejected = again()(_sent, cluster, index, lines)
+    _judge(index, [item for item in rejected if item.status != CONFLICT])
+    return {item.id for item in rejected}
+
+
+def _sent(cluster: Cluster, index: str, lines: list[bytes]) -> list[_Item]:
     answer = cluster.ask("POST", f"{path_of(index)}/_bulk", b"".join(lines))
     told = msgspec.json.decode(answer, type=_Items)
     items = [item for each in told.items for item in each.values()] if told.errors else []
     # A document that was to go and is gone already has a status, and no error.
     failed = {place: item for place, item in enumerate(items) if item.error is not None}
-    _judge(index, [item for item in failed.values() if item.status not in BUSY])
-    if failed:
-        lines[:] = [lines[place] for place in failed]
+    if any(item.status in BUSY for item in failed.values()):
+        lines[:] = [lines[place] for place in failed]  # what is rejected is rejected again
         raise Busy(f"index {index}: {len(failed)} documents were refused for the moment.")
+    return list(failed.values())
 
 
 def _judge(index: str, rejected: Sequence[_Item]) -> None:
-    if any(item.status == 409 for item in rejected):
-        raise Fenced(f"index {index}: a newer epoch wrote documents of this window already; this one stops.")
     for item in rejected[:TOLD]:
         logger.error("index %s: the document %s was rejected: %s", index, item.id, _why(item))
     if rejected:

@@ -7,7 +7,6 @@ from typing import Any
 
 import msgspec
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from implementations.reading.json_types import keeps_json
 from implementations.reading.times import floored
@@ -46,23 +45,30 @@ class Ids:
         prefix, _, number = name.rpartition("-")
         return prefix != self.prefix or not number.isdecimal() or int(number) >= rows
 
+    def left_over(self, name: str, rows: int) -> bool:
+        """Whether a document is the window's own, but none of its `rows`."""
+        prefix, _, number = name.rpartition("-")
+        return prefix == self.prefix and number.isdecimal() and int(number) >= rows
 
-def requests(
-    batches: Iterator[pa.RecordBatch], ids: Ids, epoch: int, more: Mapping[str, Any]
-) -> Iterator[list[bytes]]:
+
+def requests(rows: Iterator[dict[str, Any]], ids: Ids, epoch: int) -> Iterator[list[bytes]]:
     """Bulk requests that index every row with the epoch as its version: each an action and a document."""
-    number, lines, size = 0, list[bytes](), 0
-    for batch in batches:
-        for row in rows_of(batch):
-            name = ids.named(row, number)
-            action = {"index": {"_id": name, "version": epoch, "version_type": "external_gte"}}
-            lines.append(msgspec.json.encode(action) + b"\n" + _TO_JSON.encode({**more, **row}) + b"\n")
-            number, size = number + 1, size + len(lines[-1])
-            if size >= REQUEST:
-                yield lines
-                lines, size = [], 0
+    lines, size = list[bytes](), 0
+    for number, row in enumerate(rows):
+        name = ids.named(row, number)
+        action = {"index": {"_id": name, "version": epoch, "version_type": "external_gte"}}
+        lines.append(msgspec.json.encode(action) + b"\n" + document(row) + b"\n")
+        size += len(lines[-1])
+        if size >= REQUEST:
+            yield lines
+            lines, size = [], 0
     if lines:
         yield lines
+
+
+def document(row: Mapping[str, Any]) -> bytes:
+    """A row as JSON."""
+    return _TO_JSON.encode(row)
 
 
 def rows_of(batch: pa.RecordBatch) -> Iterator[dict[str, Any]]:
@@ -77,15 +83,5 @@ def rows_of(batch: pa.RecordBatch) -> Iterator[dict[str, Any]]:
 def _values(column: pa.Array, field: pa.Field) -> list[Any]:
     if keeps_json(field):
         return [msgspec.Raw(text.encode()) if text else None for text in column.to_pylist()]
-    _finite(column, field.name)
     plain: list[Any] = (floored(column) if pa.types.is_timestamp(column.type) else column).to_pylist()
     return plain
-
-
-def _finite(column: pa.Array, name: str) -> None:
-    """Refuse what JSON has no number for."""
-    if pa.types.is_floating(column.type) and pc.all(pc.is_finite(column)).as_py() is False:
-        raise BadData(f"Column {name} holds numbers that are infinite or none, which JSON has no word for.")
-    if pa.types.is_list(column.type) or pa.types.is_struct(column.type):
-        for part in column.flatten() if pa.types.is_struct(column.type) else [column.flatten()]:
-            _finite(part, name)

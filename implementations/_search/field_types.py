@@ -57,6 +57,24 @@ def holds(field: Mapping[str, Any], column: pa.Field) -> bool:
     return field.get("type") in _names(kind)
 
 
+def storable(kind: pa.DataType) -> bool:
+    """Whether there is a field for such values; for a column of nothing but NULL there need not be one."""
+    kind = _plain(kind)
+    if pa.types.is_list(kind):
+        return storable(kind.value_type)
+    if pa.types.is_struct(kind):
+        return all(storable(member.type) for member in kind)
+    return pa.types.is_null(kind) or bool(_names(kind))
+
+
+def members(kind: pa.DataType) -> list[pa.Field]:
+    """The fields of an object, also of those in a list; none for any other type."""
+    kind = _plain(kind)
+    if pa.types.is_list(kind):
+        return members(kind.value_type)
+    return list(kind) if pa.types.is_struct(kind) else []
+
+
 def _names(kind: pa.DataType) -> list[str]:
     return next((names for fits, names in _KINDS if fits(kind)), [])
 

@@ -5,6 +5,8 @@ read (`if_seq_no`), and a load is told in the ledger once it is complete. What h
 the next load, see `target`.
 """
 
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
@@ -15,11 +17,12 @@ from msgspec.structs import asdict, replace
 
 from implementations._search import searches
 from implementations._search.server import AlreadyThere, Cluster, Conflict
+from implementations.loading.write_modes import Write
 from implementations.reading.times import microseconds
 from pipeline_framework.errors import Fenced, Misuse
 from pipeline_framework.interfaces import Loaded, Lock
 
-_TEXTS = ("pipeline_id", "mapping_name", "target", "scope", "owner", "digest", "held_owner")
+_TEXTS = ("pipeline_id", "mapping_name", "target", "scope", "owner", "digest", "held_owner", "key")
 _NUMBERS = ("window_start", "window_end", "epoch", "rows", "loaded_at", "held_epoch")  # times in microseconds
 _KINDS = dict.fromkeys(_TEXTS, "keyword") | dict.fromkeys(_NUMBERS, "long")
 _MAPPING = {"dynamic": "strict", "properties": {name: {"type": kind} for name, kind in _KINDS.items()}}
@@ -41,6 +44,7 @@ class Row(msgspec.Struct, frozen=True):
     rows: int = 0
     digest: str = ""
     loaded_at: int = 0
+    key: str = ""  # the columns whose values name the documents, as JSON; empty where the window names them
 
     @property
     def loaded(self) -> Loaded | None:
@@ -51,33 +55,29 @@ class Row(msgspec.Struct, frozen=True):
     @property
     def name(self) -> str:
         """The document's id."""
-        key = [
-            self.pipeline_id,
-            self.mapping_name,
-            self.target,
-            self.scope,
-            self.window_start,
-            self.window_end,
-        ]
+        whose = [self.pipeline_id, self.mapping_name, self.target, self.scope]
+        key = [*whose, self.window_start, self.window_end]
         return sha256(msgspec.json.encode(key)).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """A row as it was read, and what a change of it has to show."""
+    """A row as it was read, and what a change of it has to show; `begun` where somebody held it before."""
 
     row: Row
-    at: dict[str, str]
+    at: Mapping[str, int]
+    begun: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Ledger:
-    """The ledger of a target's `index` (with `scope`, as text), in the index `name`."""
+    """The ledger of a target's `index` (with `scope`, as text) that is written so, in the index `name`."""
 
     cluster: Cluster
     name: str
     index: str
     scope: str
+    write: Write
 
     def prepare(self) -> None:
         """Make it where it is missing."""
@@ -90,23 +90,22 @@ class Ledger:
 
     def seen(self, lock: Lock) -> Seen | None:
         """The window's row as it is at this moment."""
-        answer = self.cluster.ask("POST", f"/{self.name}/_mget", {"ids": [self._row(lock).name]})
-        found = msgspec.json.decode(answer)["docs"][0]
-        if not found.get("found"):
-            return None
-        at = {"if_seq_no": str(found["_seq_no"]), "if_primary_term": str(found["_primary_term"])}
-        return Seen(msgspec.convert(found["_source"], Row), at)
+        name = self._row(lock).name
+        found = searches.present(self.cluster, self.name, [{"_id": name}]).get(name)
+        return Seen(msgspec.json.decode(found.source, type=Row), found.at) if found else None
 
     def hold(self, lock: Lock) -> Seen:
         """The window's row, held for this epoch; `Fenced` for an older one, `Misuse` for time of others."""
         while True:
             seen = self.seen(lock)
-            row = replace(seen.row if seen else self._row(lock), held_epoch=lock.epoch, held_owner=lock.owner)
+            mine = {"held_epoch": lock.epoch, "held_owner": lock.owner, "key": self._key}
             if seen:
                 self._fence(lock, seen.row)
             self._require_alone(lock)
+            self._require_only(lock)
+            self.require_one_key()
             try:
-                return self._changed(row, seen)
+                return self._changed(replace(seen.row if seen else self._row(lock), **mine), seen)
             except Conflict:
                 continue
 
@@ -129,7 +128,18 @@ class Ledger:
         assert row.loaded
         return row.loaded
 
-    def others(self, *conditions: dict[str, Any]) -> list[Row]:
+    def require_one_key(self) -> None:
+        """Raise `Misuse` where documents of the scope are not named by this key, so rows would not meet."""
+        mine, same = {"term": {"scope": self.scope}}, {"term": {"key": self._key}}
+        if self.write.merges and (others := self.others(mine, {"bool": {"must_not": same}})):
+            how = f"`write.key: {others[0].key}`" if others[0].key else "no `write.key`"
+            raise Misuse(
+                f"Index {self.index} was loaded with {how}, so its documents have other ids than those of "
+                f"the key {self._key}, and no row would meet them: name a new `target.index`, or take the "
+                "key back."
+            )
+
+    def others(self, *conditions: Mapping[str, Any]) -> list[Row]:
         """Rows of this target that meet the conditions, one for each scope."""
         query = {"bool": {"filter": [{"term": {"target": self.index}}, *conditions]}}
         body = {"query": query, "collapse": {"field": "scope"}, "size": 10_000}
@@ -140,15 +150,28 @@ class Ledger:
 
     def _require_alone(self, lock: Lock) -> None:
         start, end = microseconds(lock.window.start), microseconds(lock.window.end)
-        mine = [{"term": {"pipeline_id": lock.pipeline_id}}, {"term": {"mapping_name": lock.mapping_name}}]
         before, after = {"range": {"window_start": {"lt": end}}}, {"range": {"window_end": {"gt": start}}}
-        for row in self.others(before, after, {"bool": {"must_not": {"bool": {"filter": mine}}}}):
+        for row in self.others(before, after, {"bool": {"must_not": self._of_pipeline(lock)}}):
             if overlap(self.scope, row.scope):
                 raise Misuse(
                     f"Window {lock.window} of {self.index} belongs to pipeline {row.pipeline_id} "
                     f"{row.mapping_name}, which loads it for {row.scope or 'every row'}: give this pipeline "
                     "a `target.index` of its own, or both a `target.scope` that keeps them apart."
                 )
+
+    def _require_only(self, lock: Lock) -> None:
+        # One that is held counts too: it may have written.
+        itself = {"ids": {"values": [self._row(lock).name]}}
+        asked = [self._of_pipeline(lock), {"bool": {"must_not": itself}}]
+        if self.write.mode == "overwrite" and self.others(*asked):
+            raise Misuse(
+                f"`write.mode: overwrite` would throw away other windows of {self.index}: it is for a "
+                "pipeline of one window. Use `replace_window`."
+            )
+
+    def _of_pipeline(self, lock: Lock) -> dict[str, Any]:
+        whose = {"pipeline_id": lock.pipeline_id, "mapping_name": lock.mapping_name}
+        return {"bool": {"filter": [{"term": {name: value}} for name, value in whose.items()]}}
 
     def _fence(self, lock: Lock, row: Row) -> None:
         for epoch, owner in ((row.epoch, row.owner), (row.held_epoch, row.held_owner)):
@@ -159,10 +182,14 @@ class Ledger:
                 )
 
     def _changed(self, row: Row, seen: Seen | None) -> Seen:
-        at = seen.at if seen else {"op_type": "create"}
+        at = {name: str(shown) for name, shown in seen.at.items()} if seen else {"op_type": "create"}
         answer = self.cluster.ask("PUT", f"/{self.name}/_doc/{row.name}", asdict(row), refresh="true", **at)
-        told = msgspec.json.decode(answer)
-        return Seen(row, {"if_seq_no": str(told["_seq_no"]), "if_primary_term": str(told["_primary_term"])})
+        told = msgspec.json.decode(answer, type=searches.Present)
+        return Seen(row, told.at, begun=seen is not None)
+
+    @property
+    def _key(self) -> str:
+        return json.dumps(sorted(self.write.key)) if self.write.merges else ""
 
     def _row(self, lock: Lock) -> Row:
         start, end = microseconds(lock.window.start), microseconds(lock.window.end)

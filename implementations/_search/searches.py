@@ -7,7 +7,8 @@ from urllib.parse import quote
 import msgspec
 
 from implementations._search.answers import Page, Refused
-from implementations._search.server import Cluster
+from implementations._search.patience import again
+from implementations._search.server import Busy, Cluster
 
 # Rather fail than leave shards out; text, as it also stands in addresses.
 WHOLE = {"allow_partial_search_results": "false"}
@@ -34,6 +35,39 @@ def counts(
     sent = b"".join(msgspec.json.encode(line) + b"\n" for each in asked for line in (WHOLE, each))
     answer = cluster.ask("POST", f"{path_of(index)}/_msearch" if index else "/_msearch", sent)
     return [_total(cluster, each) for each in msgspec.json.decode(answer, type=_Answers).responses]
+
+
+class Present(msgspec.Struct):
+    """A document asked for by its id, as it is at this moment; `at` is what a change of it has to show."""
+
+    id: str = msgspec.field(name="_id")
+    found: bool = False
+    source: msgspec.Raw = msgspec.field(name="_source", default_factory=lambda: msgspec.Raw(b"{}"))
+    seq_no: int = msgspec.field(name="_seq_no", default=0)
+    primary_term: int = msgspec.field(name="_primary_term", default=0)
+    error: Any = None
+
+    @property
+    def at(self) -> dict[str, int]:
+        return {"if_seq_no": self.seq_no, "if_primary_term": self.primary_term}
+
+
+class _Documents(msgspec.Struct):
+    docs: list[Present]
+
+
+def present(cluster: Cluster, index: str, asked: Sequence[Mapping[str, Any]]) -> dict[str, Present]:
+    """Documents by id, those that are there, once every one can be told; in a missing index none is."""
+    return again()(_present, cluster, index, asked)
+
+
+def _present(cluster: Cluster, index: str, asked: Sequence[Mapping[str, Any]]) -> dict[str, Present]:
+    answer = cluster.ask("POST", f"{path_of(index)}/_mget", {"docs": asked})
+    docs = msgspec.json.decode(answer, type=_Documents).docs
+    for each in docs:
+        if each.error and each.error["type"] != "index_not_found_exception":
+            raise Busy(f"{cluster.server.where} cannot say what is there ({each.error['reason']}).")
+    return {each.id: each for each in docs if each.found}
 
 
 class _Answers(msgspec.Struct):

@@ -16,13 +16,16 @@ from pipeline_framework.windows import Window
 def judged(staged: Staged, window: Window, index: Index) -> int:
     """How many they are.
 
-    Raises `StageLost` where the manifest says otherwise, `BadData` for rows of other windows or scopes.
+    Raises `StageLost` where the manifest says otherwise, `BadData` for rows of other windows or scopes, and
+    for numbers that JSON cannot say.
     """
     rows = 0
     for batch in staged.batches():
         rows += batch.num_rows
         _of_the_window(batch, window, index)
         _of_the_scope(batch, index.scope, index.name)
+        for column, name in zip(batch.columns, batch.schema.names, strict=True):
+            _require_finite(column, name)
     if staged.manifest.rows not in {None, rows}:
         raise StageLost(
             f"{rows} rows are staged for {window} of index {index.name}, where the manifest "
@@ -52,3 +55,16 @@ def _of_the_scope(batch: pa.RecordBatch, scope: Mapping[str, str | int], name: s
                     f"Staged rows carry other values of {wanted} than {value}, the scope of index {name}; "
                     "nothing was changed. Correct `target.scope`, or filter the rows."
                 )
+
+
+def _require_finite(column: pa.Array, name: str) -> None:
+    if pa.types.is_dictionary(column.type):
+        column = column.dictionary
+    if pa.types.is_floating(column.type) and pc.all(pc.is_finite(column)).as_py() is False:
+        raise BadData(
+            f"Column {name} holds numbers that are infinite or none, which JSON has no word for; nothing was "
+            "changed. Cast or filter them at the source."
+        )
+    if pa.types.is_nested(column.type):
+        for part in column.flatten() if pa.types.is_struct(column.type) else [column.flatten()]:
+            _require_finite(part, name)

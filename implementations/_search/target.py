@@ -1,27 +1,31 @@
 """An index as target, of a cluster that speaks as Elasticsearch does.
 
-There are no transactions. A load holds its window in the ledger; indexes every row under an `_id` that is
-always the row's own, with its epoch as version, so that an older epoch cannot overwrite it; deletes what else
-is in the window; looks at the count; and tells the ledger. Killed in between it leaves rows of both epochs;
-whoever loads next brings every row anew and deletes the rest.
+There are no transactions. A load holds its window in the ledger, looks at every staged row, writes documents
+that each carry what keeps older ones out (see `replacing` and `meeting`), and tells the ledger. What was
+killed in between is healed by whoever loads next.
 """
 
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field, fields
-from typing import Annotated, Any
+from dataclasses import dataclass, field, fields, replace
+from typing import Annotated
 
 from pydantic import Field, SecretStr
 
-from implementations._search import bulk, loads, searches
-from implementations._search.documents import Ids, requests
+from implementations._search import graves, loads, searches
+from implementations._search.documents import Ids
 from implementations._search.indices import Index
+from implementations._search.mapping import replaceable
+from implementations._search.meeting import Meeting
 from implementations._search.patience import Patient
+from implementations._search.replacing import Replacing
 from implementations._search.server import Cluster, Server
 from implementations._search.staged_rows import judged
-from pipeline_framework.errors import BadData, Misuse, Unavailable
+from implementations.loading.dialect import Contract
+from implementations.loading.write_modes import Write
+from pipeline_framework.errors import BadData, Misuse
 from pipeline_framework.interfaces import InputPath, Loaded, Lock, Staged
 from pipeline_framework.windows import Window
 
@@ -35,6 +39,8 @@ class SearchTarget(ABC):
     time_field: str
     scope: Mapping[str, str | int] = field(default_factory=dict)
     id_column: str | None = None
+    write: Write = field(default_factory=Write)
+    contract: Contract = "evolve"
     ledger: str = "pipeline_loads"
     user: str | None = None
     password: SecretStr | None = None
@@ -46,29 +52,42 @@ class SearchTarget(ABC):
     def reached(self, server: Server) -> AbstractContextManager[Cluster]:
         """The cluster, by the system's own client."""
 
+    def __post_init__(self) -> None:
+        if self.id_column and self.write.mode not in {"replace_window", "overwrite"}:
+            raise Misuse(
+                f"`write.mode: {self.write.mode}` names its documents itself, so that none takes another "
+                "one's place: take `target.id_column` away."
+            )
+
     def check(self) -> str:
         with self._opened() as (index, ledger):
             for row in ledger.others({"bool": {"must_not": {"term": {"scope": self._scope}}}}):
                 if loads.overlap(self._scope, row.scope):
                     raise self._overlapping(row)
+            ledger.require_one_key()
             there = index.writable()
         return f"{self._server.shown}: index {self.index} {'takes documents' if there else 'will be made'}"
 
-    def count(self, window: Window) -> int:
+    def count(self, window: Window) -> int | None:
+        if not self._replaces:
+            return None
         with self._opened() as (index, _):
-            return index.count(window)
+            return index.count(index.within(window)) if index.properties else 0
 
     def load(self, lock: Lock, staged: Staged) -> Loaded:
         with self._opened() as (index, ledger):
             index.matched(staged.schema, self.id_column)
+            meeting = Meeting.of(index, self.write, self._scope, staged) if self.write.merges else None
             held = self._held(ledger, lock)
-            done = held.row.loaded
-            if done and done.epoch == lock.epoch and held.row.digest == staged.manifest.digest:
-                return done
+            if held.row.loaded and self._done(held.row, lock, staged):
+                return held.row.loaded
             rows = judged(staged, lock.window, index)
-            index.make(staged.schema, self.id_column)
-            self._replace(index, ledger, lock, staged, rows)
-            return ledger.note(lock, held, rows, staged.manifest.digest)
+            index.make()
+            if meeting:
+                changes = meeting.merge(lambda: ledger.still(lock))
+            else:
+                changes = self._replacing(index, ledger, lock).put(self.write.mode, staged, rows, held)
+            return replace(ledger.note(lock, held, rows, staged.manifest.digest), changes=changes)
 
     def loaded(self, lock: Lock) -> Loaded | None:
         with self._opened() as (_, ledger):
@@ -76,10 +95,16 @@ class SearchTarget(ABC):
             return seen.row.loaded if seen else None
 
     def clear(self, lock: Lock) -> None:
+        if not self._replaces:
+            raise Misuse(
+                f"Index {self.index} is written by {self.write.mode}: which rows a window brought is not "
+                "known any more."
+            )
         with self._opened() as (index, ledger):
             held = self._held(ledger, lock)
             if index.properties:
-                self._delete(index, ledger, lock, lambda _name, _version: True)
+                within = index.within(lock.window)
+                self._replacing(index, ledger, lock).delete(within, lambda _name, _version: True)
             ledger.note(lock, held, 0, "")
 
     def _overlapping(self, row: loads.Row) -> Misuse:
@@ -93,41 +118,38 @@ class SearchTarget(ABC):
         ledger.prepare()
         return ledger.hold(lock)
 
-    def _replace(self, index: Index, ledger: loads.Ledger, lock: Lock, staged: Staged, rows: int) -> None:
-        ids, epoch = Ids.of(lock, self._scope, self.id_column), lock.epoch
-        sent = requests(iter(staged.batches()), ids, epoch, self.scope)
-        bulk.send(index.cluster, self.index, sent, lambda: ledger.still(lock))
-        index.refresh()
-        if index.count(lock.window) > rows:
-            self._delete(index, ledger, lock, lambda name, version: ids.stale(name, version, epoch, rows))
-        if (there := index.count(lock.window)) != rows:
-            ledger.still(lock)
-            raise self._other(lock, rows, there)
+    def _replacing(self, index: Index, ledger: loads.Ledger, lock: Lock) -> Replacing:
+        return Replacing(index, ledger, lock, Ids.of(lock, self._scope, self.id_column))
 
-    def _delete(self, index: Index, ledger: loads.Ledger, lock: Lock, stale: Any) -> None:
-        query = index.within(lock.window)
-        gone = bulk.deletions(index.cluster, self.index, query, lock.epoch, stale)
-        bulk.send(index.cluster, self.index, filter(None, gone), lambda: ledger.still(lock))
-        index.refresh()
-
-    def _other(self, lock: Lock, rows: int, there: int) -> Exception:
-        if self.id_column and there < rows:
-            return BadData(
-                f"{rows} rows of {lock.window} are {there} documents of index {self.index}: some have the "
-                f"same {self.id_column}. Name a `target.id_column` that is each row's own, or none."
+    def _done(self, row: loads.Row, lock: Lock, staged: Staged) -> bool:
+        """Whether the earlier load was of these very rows; `BadData` where an append would double others."""
+        same = row.digest == staged.manifest.digest
+        if self.write.mode != "append":
+            return same and row.epoch == lock.epoch
+        if not same:
+            raise BadData(
+                f"Window {lock.window} of index {self.index} was appended under epoch {row.epoch} already "
+                f"({row.rows} rows): a second load would double them. Use `replace_window`, or `pipeline "
+                "skip` the window."
             )
-        return Unavailable(
-            f"Index {self.index} has {there} documents in {lock.window} where {rows} were loaded: somebody "
-            "else writes there; the window is loaded again."
-        )
+        return same
 
     @contextmanager
     def _opened(self) -> Iterator[tuple[Index, loads.Ledger]]:
         with self.reached(self._server) as reached:
             cluster = Patient(reached)
             known = searches.mappings(cluster, self.index, missing=True)
-            index = Index.of(cluster, self.index, self.time_field, self.scope, known)
-            yield index, loads.Ledger(cluster, self.ledger, self.index, self._scope)
+            properties = replaceable(known, f"index {self.index}") if known else None
+            if self.write.buries:
+                graves.require_hidden(cluster, self.index, properties)
+            how = (self.scope, properties, self.contract, self.write.buries)
+            ledger = loads.Ledger(cluster, self.ledger, self.index, self._scope, self.write)
+            yield Index(cluster, self.index, self.time_field, *how), ledger
+
+    @property
+    def _replaces(self) -> bool:
+        """Whether the documents of a window can be told from those of others."""
+        return not self.write.merges and self.write.mode != "append"
 
     @property
     def _server(self) -> Server:

@@ -25,6 +25,7 @@ from implementations.elasticsearch.target import ElasticsearchTarget
 from implementations.opensearch.client import OpenSearchCluster
 from pipeline_framework.errors import BadData, Fenced, Misuse, Unavailable
 from pipeline_framework.interfaces import Lock, Staged, Target
+from pipeline_framework.testing import meeting
 from pipeline_framework.testing.scope_contract import ScopeContract, Scoped
 from pipeline_framework.testing.source_contract import table_of
 from pipeline_framework.testing.staged import processes, staged_in
@@ -54,7 +55,8 @@ def table(target: SearchTarget) -> pa.Table:
     """The same as rows of the contract's types, and text where it has none."""
     found = documents(target)
     names = sorted({name for row in found for name in row})
-    kinds = {name: SCHEMA.field(name).type if name in SCHEMA.names else pa.string() for name in names}
+    known = {field.name: field.type for schema in (meeting.SCHEMA, SCHEMA) for field in schema}
+    kinds = {name: known.get(name, pa.string()) for name in names}
     rows = [{name: typed(row.get(name), kind) for name, kind in kinds.items()} for row in found]
     return pa.Table.from_pylist(rows, schema=pa.schema(kinds))
 
@@ -77,9 +79,18 @@ def typed(value: Any, kind: pa.DataType) -> Any:
     return next((read(value) for fits, read in readers if fits(kind)), value)
 
 
-def killed_at(step: int, target: Target, lock: Lock, staged: Staged) -> None:
-    """Load in a process that is killed before the request of that number; few rows go in one request."""
-    _documents.REQUEST = 1000
+def killed(step: int, target: Target, lock: Lock, staged: Staged, request: int) -> bool:
+    """Whether a load in a process of its own, which is to die at that step, was killed."""
+    process = processes().Process(target=killed_at, args=(step, target, lock, staged, request))
+    process.start()
+    process.join()
+    assert process.exitcode in {0, -signal.SIGKILL}
+    return process.exitcode != 0
+
+
+def killed_at(step: int, target: Target, lock: Lock, staged: Staged, request: int) -> None:
+    """Load, and die before the request of that number; so many bytes of rows go in one, about."""
+    _documents.REQUEST = request
     requests = count()
     for cluster in (ElasticsearchCluster, OpenSearchCluster):
 
@@ -100,11 +111,7 @@ class HealingContract(TargetContract):
         return table(target)
 
     def crash(self, target: Target, lock: Lock, staged: Staged, step: int) -> bool:
-        process = processes().Process(target=killed_at, args=(step, target, lock, staged))
-        process.start()
-        process.join()
-        assert process.exitcode in {0, -signal.SIGKILL}
-        return process.exitcode != 0
+        return killed(step, target, lock, staged, request=1000)
 
     def test_a_crash_at_any_step_leaves_the_old_rows_or_the_new(self, target: Target, put: Put) -> None:
         """Not at every step; but the ledger claims no load that was not complete, and the next one heals."""
