@@ -36,7 +36,7 @@ def column_type(field: pa.Field) -> str:
     """The column that holds every value of a staged one; `BadData` where MySQL has none."""
     kind = field.type.value_type if pa.types.is_dictionary(field.type) else field.type
     if pa.types.is_decimal(kind):
-        return _decimal(field.name, kind.precision, max(kind.scale, 0))
+        return _decimal(field.name, kind.precision, kind.scale)
     for is_kind, name in (
         (pa.types.is_nested, "json"),
         (pa.types.is_timestamp, "datetime(6)"),

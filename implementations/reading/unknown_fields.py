@@ -5,8 +5,6 @@ from collections.abc import Callable, Iterable
 import msgspec
 import pyarrow as pa
 
-from implementations.reading.json_types import keeps_json
-
 Rest = Callable[[msgspec.Raw], bytes]
 
 
@@ -15,7 +13,7 @@ def rest_of(fields: Iterable[pa.Field]) -> Rest:
 
     Objects are searched through. A list of objects is kept whole where one of them has an unknown field.
     """
-    known = {field.name: None if keeps_json(field) else _inside(field.type) for field in fields}
+    known = {field.name: _inside(field.type) for field in fields}
 
     def rest(document: msgspec.Raw) -> bytes:
         if not bytes(document).startswith(b"{"):

@@ -64,8 +64,7 @@ def _one_of(column: pa.Array, values: Sequence[Value], name: str) -> pa.Array:
 
 
 def _none_of(column: pa.Array, values: Sequence[Value], name: str) -> pa.Array:
-    present = [value for value in values if value is not None]
-    return pc.and_(pc.invert(_one_of(column, present, name)), pc.is_valid(column))
+    return pc.and_(pc.invert(_one_of(column, values, name)), pc.is_valid(column))
 
 
 def _matching(column: pa.Array, pattern: Value, name: str) -> pa.Array:

@@ -3,7 +3,8 @@
 import pyarrow as pa
 import pytest
 
-from implementations._search.field_types import field_of, holds
+from implementations._search.field_types import field_of, holds, storable
+from implementations.reading.json_types import AS_JSON
 
 
 @pytest.mark.parametrize(
@@ -38,6 +39,20 @@ def test_a_new_field_holds_its_column(kind: pa.DataType, name: str) -> None:
         ({"type": "double"}, pa.int32(), True),
         ({"type": "double"}, pa.int64(), False),
         ({"type": "date"}, pa.string(), False),
+        ({"type": "float"}, pa.int32(), False),
+        ({"type": "integer"}, pa.uint32(), False),
+        ({"type": "short"}, pa.uint16(), False),
+        ({"type": "byte"}, pa.int16(), False),
+        ({"type": "byte"}, pa.int8(), True),
+        ({"type": "float"}, pa.float32(), True),
+        ({"type": "long"}, pa.decimal128(9, 2), False),
+        ({"type": "scaled_float"}, pa.decimal128(9, 2), True),
+        ({"type": "object", "enabled": False}, pa.string(), True),
+        ({"type": "keyword"}, pa.struct([("x", pa.int64())]), False),
+        ({"type": "nested", "properties": {}}, pa.list_(pa.struct([("x", pa.int64())])), True),
+        ({"type": "long"}, pa.list_(pa.string()), False),
+        ({"type": "long"}, pa.large_list(pa.int64()), True),
+        ({"type": "long"}, pa.dictionary(pa.int8(), pa.string()), False),
         ({"type": "text"}, pa.string(), True),
         ({"properties": {"x": {"type": "byte"}}}, pa.struct([("x", pa.int64())]), False),
         ({"properties": {}}, pa.struct([("x", pa.int64())]), True),
@@ -54,3 +69,30 @@ def test_a_field_that_would_lose_something_is_none(
 def test_a_column_of_nothing_makes_no_field() -> None:
     """It has no type yet."""
     assert field_of(pa.field("it", pa.null())) is None
+
+
+def test_text_of_any_length_has_a_field() -> None:
+    """A term holds 32,766 bytes: longer text is kept and not found."""
+    assert field_of(pa.field("it", pa.string())) == {"type": "keyword", "ignore_above": 8191}
+
+
+def test_json_is_kept_and_not_looked_into() -> None:
+    """Whatever its shape, and whatever the field that is there."""
+    column = pa.field("it", pa.string(), metadata=AS_JSON)
+    assert field_of(column) == {"type": "object", "enabled": False}
+    assert holds({"type": "long"}, column)
+
+
+@pytest.mark.parametrize(
+    ("kind", "there_is"),
+    [
+        (pa.list_(pa.duration("s")), False),
+        (pa.struct([("x", pa.int64()), ("y", pa.duration("s"))]), False),
+        (pa.struct([("x", pa.int64()), ("y", pa.null())]), True),
+        (pa.list_(pa.string(), 2), True),
+        (pa.dictionary(pa.int8(), pa.string()), True),
+    ],
+)
+def test_what_has_no_field_is_known_beforehand(kind: pa.DataType, there_is: bool) -> None:
+    """Also in lists and objects; a column of nothing needs none."""
+    assert storable(kind) is there_is
