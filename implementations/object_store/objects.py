@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import count
+from secrets import token_hex
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -18,6 +19,15 @@ if TYPE_CHECKING:
     from obstore.store import ObjectStore
 
 Opener = Callable[[], pq.ParquetFile]
+
+
+def tried(store: "ObjectStore") -> None:
+    """Write and remove a small file under a name of its own, as others may do the same at this moment."""
+    import obstore
+
+    name = f".check-{token_hex(8)}"
+    obstore.put(store, name, b"")
+    obstore.delete(store, name)
 
 
 def write(
@@ -36,7 +46,7 @@ def write(
     manifest = manifest_of(lock, reading, files, bad_files, host)
     text = text_of(manifest, lock)
     fence(store, where, lock)
-    if not _created(store, f"{folder}/{NAME}", [text]):
+    if not _created(store, f"{folder}/{NAME}", [text]) and not _holds(store, f"{folder}/{NAME}", text):
         raise _fenced(where, lock, lock.epoch)
     return manifest, text
 
@@ -122,6 +132,14 @@ def _created(store: "ObjectStore", path: str, pieces: list[bytes]) -> bool:
     except AlreadyExistsError:
         return False
     return True
+
+
+def _holds(store: "ObjectStore", path: str, text: bytes) -> bool:
+    # A request whose answer got lost is sent again, and then finds what it wrote itself. No other writer's
+    # manifest is the same: no two of them have a file in common.
+    import obstore
+
+    return obstore.get(store, path).bytes().to_bytes() == text
 
 
 def _exists(store: "ObjectStore", path: str) -> bool:

@@ -13,6 +13,7 @@ from pipeline_framework.errors import Misuse, StageLost, Unavailable
 from pipeline_framework.interfaces import Manifest
 from pipeline_framework.testing.stage_contract import StageContract, reading
 from pipeline_framework.testing.truth import lock_for, marked, truth
+from tests.services.go_between import Answered, Asked, go_between
 from tests.services.s3 import KEYS, client
 
 pytestmark = pytest.mark.services
@@ -126,3 +127,20 @@ def test_what_is_wrong_is_one_sentence(
             ask()
         assert "\n" not in str(raised.value)
         assert KEYS["secret_access_key"] not in str(raised.value)
+
+
+@pytest.mark.parametrize("name", ["part-00000.parquet", "manifest.json"])
+def test_a_write_whose_answer_got_lost_is_no_other_writer(
+    stage: BucketStage, s3_server: str, name: str
+) -> None:
+    """The store sends it again and is told that it is there: what is there is its own."""
+    with go_between(s3_server) as between:
+        lost = [Answered(500, b"")]
+
+        def losing(asked: Asked, answer: Answered) -> Answered:
+            return lost.pop() if asked.method == "PUT" and name in asked.path and lost else answer
+
+        between.after = losing
+        manifest = replace(stage, endpoint=between.url).write(lock_for(), reading(truth()))
+    assert not lost
+    assert stage.staged(marked(lock_for(), manifest)).batches().read_all().num_rows == 60
