@@ -165,11 +165,11 @@ def test_new_windows_look_up_their_neighbour_alone(control: Database, long_histo
 def test_unfinished_windows_are_listed_without_a_walk_through_history(
     control: Database, long_history: PipelineKey
 ) -> None:
-    """Behind thousands of sealed days too, for which SQLite would rather read the whole table for a filter."""
+    """Behind thousands of sealed days too, for which SQLite would rather read the whole table."""
     by_hand(
         control,
-        "INSERT INTO pipeline_coverage (pipeline_id, target_day, sealed_from, sealed_to, windows, target_rows,"
-        " loaded, empty, already_present, skipped) "
+        "INSERT INTO pipeline_coverage (pipeline_id, target_day, sealed_from, sealed_to, windows,"
+        " target_rows, loaded, empty, already_present, skipped) "
         f"SELECT :id, '2000-01-01', at, {ENDS[control.dialect]}, 1, 0, 1, 0, 0, 0"
         f" FROM ({SERIES[control.dialect]}) AS series",
         id=long_history.pipeline_id,
