@@ -1,9 +1,11 @@
 """Parquet parts in memory: as many as the rows need, each of bounded groups, none of which is kept."""
 
 from collections.abc import Iterator
+from random import randbytes
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pytest
 
 from implementations.staging import parquet
 
@@ -41,6 +43,16 @@ def test_parts_hold_every_row_once_and_in_order() -> None:
         == [4 * ROWS, 4 * ROWS, 2 * ROWS]
     )
     assert pa.concat_tables(tables)["n0"].to_pylist() == list(range(10 * ROWS))
+
+
+def test_the_first_eight_parts_are_smaller(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that a window of less than eight whole parts has files for all hands of a small warehouse."""
+    monkeypatch.setattr(parquet, "GROUP_BYTES", 80_000)
+    schema = pa.schema([("n", pa.binary(100))])
+    groups = [[randbytes(100) for _ in range(1000)] for _ in range(8 + 3 * 4)]
+    batches = (pa.RecordBatch.from_pydict({"n": group}, schema) for group in groups)
+    rows = [part.rows for part in parquet.parts(batches, schema, 400_000)]
+    assert rows == [1000] * 8 + [4000] * 3
 
 
 def test_no_rows_are_one_part_of_the_schema() -> None:
