@@ -144,7 +144,8 @@ def merged(merge: Merge) -> dict[str, int]:
 
 
 def _graves(dialect: Dialect, table: Table, columns: Sequence[str]) -> Table:
-    graves = Table(table.schema, f"{table.name}_deleted", columns[-1], table.scope)
+    # As the table itself it is asked by key, among rows that only grow in number.
+    graves = replace(table, name=f"{table.name}_deleted", time_field=columns[-1])
     if not dialect.columns(graves):
         kinds = dialect.columns(table)
         scope = [named(name, kinds, dialect, str(table), "scope") for name in table.scope]

@@ -14,6 +14,7 @@ import pyarrow as pa
 import pytest
 from pydantic import SecretStr
 
+from implementations.loading.write_modes import Write
 from implementations.mysql.address import Address
 from implementations.mysql.session import opened
 from implementations.mysql.source import MySQLSource
@@ -180,6 +181,15 @@ def test_a_unique_index_of_the_table_is_kept(target: MySQLTarget, put: Put) -> N
     with pytest.raises(BadData, match="Duplicate"):
         target.load(lock_for(), put(pa.array([WINDOW.start] * 2, INSTANT), v=[1, 1]))
     assert target.count(WINDOW) == 0
+
+
+def test_keys_are_found_by_an_index(target: MySQLTarget, put: Put) -> None:
+    """Those of deleted rows too, which only grow in number."""
+    merging = replace(target, write=Write("upsert", ["id"], deleted_by="gone"), scope={"side": "mine"})
+    merging.load(lock_for(), put(id=[1], gone=[False]))
+    for table in ("TABLE_", "TABLE__deleted"):
+        ((_, made),) = ask(target, f"SHOW CREATE TABLE {table}")
+        assert "(`side`,`id`)" in made
 
 
 def test_a_new_table_has_the_types_of_what_is_staged(target: MySQLTarget, put: Put) -> None:

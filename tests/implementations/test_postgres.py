@@ -15,6 +15,7 @@ import pyarrow as pa
 import pytest
 from pydantic import SecretStr
 
+from implementations.loading.write_modes import Write
 from implementations.postgres.source import PostgresRows, PostgresSource
 from implementations.postgres.target import PostgresTarget
 from pipeline_framework.errors import (
@@ -180,6 +181,15 @@ def test_an_error_of_the_stage_comes_out_as_it_is(target: PostgresTarget, put: P
     staged = put()
     with pytest.raises(StageLost, match="stage is gone"):
         target.load(lock_for(), replace(staged, batches=breaking))
+
+
+def test_keys_are_found_by_an_index(target: PostgresTarget, put: Put) -> None:
+    """Those of deleted rows too, which only grow in number."""
+    merging = replace(target, write=Write("upsert", ["id"], deleted_by="gone"), scope={"side": "mine"})
+    merging.load(lock_for(), put(id=[1], gone=[False]))
+    for table in ("TABLE_", "TABLE__deleted"):
+        made = ask(target, f"SELECT indexdef FROM pg_indexes WHERE tablename = '{table}'")
+        assert [True for (index,) in made if "btree (side, id)" in index] == [True]
 
 
 def test_a_unique_index_of_the_table_is_kept(target: PostgresTarget, put: Put) -> None:
