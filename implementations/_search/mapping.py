@@ -1,6 +1,6 @@
 """Mappings as schemas: what the fields of an index are in Arrow."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from types import MappingProxyType
 from typing import Any
 
@@ -32,10 +32,13 @@ def leaf(properties: Mapping[str, Any], path: str) -> Mapping[str, Any]:
     return leaf(properties.get(head, {}).get("properties", {}), rest)
 
 
-def properties_of(mappings: Mapping[str, Any], where: str) -> dict[str, Any]:
+def properties_of(
+    mappings: Mapping[str, Any], where: str, declared: Collection[str] = frozenset()
+) -> dict[str, Any]:
     """The fields of every index behind a name, as one mapping.
 
-    Raises `Misuse` where there is no index, one keeps no `_source`, or two disagree on a field.
+    Raises `Misuse` where there is no index, one keeps no `_source`, or two disagree on a field that is not
+    `declared`.
     """
     if not mappings:
         raise Misuse(f"No index is named {where}: correct `source.index`.")
@@ -46,19 +49,35 @@ def properties_of(mappings: Mapping[str, Any], where: str) -> dict[str, Any]:
             raise Misuse(f"Index {index} keeps no _source, so its documents cannot be read back.")
         if mapping.get("_source", {}).keys() & {"includes", "excludes"}:
             raise Misuse(f"Index {index} keeps parts of _source only, so its documents cannot be read back.")
-        _unite(united, mapping.get("properties", {}), index, "")
+        _unite(united, mapping.get("properties", {}), index, declared)
     return united
 
 
-def _unite(united: dict[str, Any], properties: Mapping[str, Any], index: str, path: str) -> None:
+def replaceable(mappings: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """The same for an index that is loaded into; `Misuse` for a data stream."""
+    if any(answer["mappings"].get("_data_stream_timestamp") for answer in mappings.values()):
+        raise Misuse(
+            f"The {where} is a data stream, which takes new documents but lets none be replaced: load into "
+            "an index, and name it with `target.index`."
+        )
+    return properties_of(mappings, where)
+
+
+def _unite(
+    united: dict[str, Any],
+    properties: Mapping[str, Any],
+    index: str,
+    declared: Collection[str],
+    path: str = "",
+) -> None:
     for name, field in properties.items():
         there = united.setdefault(name, {**field, "properties": {}} if "properties" in field else field)
         if "properties" in field and "properties" in there:
-            _unite(there["properties"], field["properties"], index, f"{path}{name}.")
-        elif _arrow(there) != _arrow(field):
+            _unite(there["properties"], field["properties"], index, declared, f"{path}{name}.")
+        elif path + name not in declared and _arrow(there) != _arrow(field):
             raise Misuse(
                 f"Field {path}{name} is {field.get('type', 'object')} in index {index} and "
-                f"{there.get('type', 'object')} in another: declare `source.columns.{name}`."
+                f"{there.get('type', 'object')} in another: declare `source.columns.{path}{name}`."
             )
 
 

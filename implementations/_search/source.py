@@ -103,7 +103,7 @@ class SearchSource(ABC):
         return TimeBounds.of(self.time_field, properties, self.time_unit, self._where)
 
     def _properties(self, cluster: Cluster) -> dict[str, Any]:
-        return properties_of(searches.mappings(cluster, self.index), self._where)
+        return properties_of(searches.mappings(cluster, self.index), self._where, self.columns)
 
     def _schema(self, properties: Mapping[str, Any]) -> pa.Schema:
         schema = schema_of(properties, declared_types(self.columns))
