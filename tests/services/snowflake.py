@@ -6,15 +6,10 @@ and else a skip with the reasons. A real account has tests of its own: tests/imp
 test_snowflake_account.py.
 """
 
-import fcntl
 import json
-import os
 import subprocess
-import sys
-import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -22,10 +17,10 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
+from tests.services.environments import ROOT, environment
 from tests.services.processes import await_answer, free_port, given, serve, stop
-from tests.services.required import absent
+from tests.services.required import first_served
 
-ROOT = Path(__file__).parents[2]
 PROGRAM = "tests.services.fake_snowflake.server"
 PASSWORD = "only for tests"
 
@@ -93,16 +88,8 @@ class FakeSnowflake:
 @pytest.fixture(scope="session")
 def snowflake_server(s3_server: str) -> Iterator[FakeSnowflake]:
     """A fake, whose external stages read from the S3 store of the tests."""
-    reasons: list[str] = []
-    for way in (
-        lambda reasons: given("PIPELINE_TEST_FAKE_SNOWFLAKE_URL", reasons),
-        from_environment(s3_server),
-    ):
-        with way(reasons) as address:
-            if address:
-                yield FakeSnowflake(address)
-                return
-    absent("snowflake", reasons)
+    for address in first_served("snowflake", named, from_environment(s3_server)):
+        yield FakeSnowflake(address)
 
 
 @pytest.fixture
@@ -114,13 +101,18 @@ def snowflake(snowflake_server: FakeSnowflake) -> Iterator[FakeSnowflake]:
     snowflake_server.trust()
 
 
+def named(reasons: list[str]) -> AbstractContextManager[str | None]:
+    """The server that the environment names."""
+    return given("PIPELINE_TEST_FAKE_SNOWFLAKE_URL", reasons)
+
+
 def from_environment(s3_url: str) -> Callable[[list[str]], Any]:
     """A server of the environment of its own."""
 
     @contextmanager
     def started(reasons: list[str]) -> Iterator[str | None]:
         try:
-            python = environment()
+            python = environment("fake_snowflake") / "bin" / "python"
         except (OSError, subprocess.CalledProcessError) as error:
             reasons.append(f"its environment cannot be made ({error})")
             yield None
@@ -135,12 +127,3 @@ def from_environment(s3_url: str) -> Callable[[list[str]], Any]:
             stop(process)
 
     return started
-
-
-def environment() -> Path:
-    """The Python of the fake's environment; made by whoever is first to ask for it."""
-    with Path(tempfile.gettempdir(), "pipeline-fake-snowflake.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        made = [str(ROOT / "scripts" / "setup.sh"), "fake_snowflake"]
-        subprocess.run(made, check=True, capture_output=True, env={**os.environ, "PYTHON": sys.executable})
-    return ROOT / ".venv-fake_snowflake" / "bin" / "python"
