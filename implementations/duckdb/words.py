@@ -55,7 +55,7 @@ class DuckDBWords:
         return one.lower() == other.lower()
 
     def ledger_types(self) -> Mapping[LedgerType, str]:
-        return {"text": "VARCHAR", "integer": "BIGINT", "instant": "TIMESTAMPTZ"}
+        return {"name": "VARCHAR", "text": "VARCHAR", "integer": "BIGINT", "instant": "TIMESTAMPTZ"}
 
     def moment(self, instant: datetime, column_type: str) -> str | None:
         if column_type not in INSTANTS:

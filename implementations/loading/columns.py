@@ -71,7 +71,7 @@ def _scope(dialect: Dialect, table: Table, incoming: Iterable[str], present: dic
             column = named(name, present, dialect, str(table), "scope")
             kind = present[column]
         else:
-            column, kind = name, words["integer" if isinstance(value, int) else "text"]
+            column, kind = name, words["integer" if isinstance(value, int) else "name"]
         if not any(dialect.same_name(each, name) for each in incoming):
             pairs.append(Pair(column, kind, value=value))
     return pairs

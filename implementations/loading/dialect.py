@@ -11,7 +11,7 @@ from implementations.loading.write_modes import Write
 from pipeline_framework.interfaces import Staged
 
 Contract = Literal["evolve", "freeze", "discard"]
-LedgerType = Literal["text", "integer", "instant"]
+LedgerType = Literal["name", "text", "integer", "instant"]  # a name is text that an index holds
 
 
 @dataclass(frozen=True, slots=True)

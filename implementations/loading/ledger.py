@@ -10,10 +10,10 @@ from pipeline_framework.interfaces import Loaded, Lock
 
 NAME = "pipeline_loads"
 _KEY: dict[str, LedgerType] = {
-    "pipeline_id": "text",
-    "mapping_name": "text",
-    "target": "text",
-    "scope": "text",
+    "pipeline_id": "name",
+    "mapping_name": "name",
+    "target": "name",
+    "scope": "name",
     "window_start": "instant",
     "window_end": "instant",
 }

@@ -12,7 +12,7 @@ from implementations.loading.waiting import patiently
 from implementations.loading.write_modes import Write
 from implementations.mysql.address import Address, plainly
 from implementations.mysql.session import end_overtaken, opened, sign_of
-from implementations.mysql.words import MySQLWords
+from implementations.mysql.words import NAME, MySQLWords
 from pipeline_framework.errors import Misuse
 from pipeline_framework.interfaces import Loaded, Lock, Staged
 from pipeline_framework.windows import Window
@@ -79,6 +79,7 @@ class MySQLTarget:
 
     def _held(self, lock: Lock, work: Callable[[MySQLWords], T]) -> T:
         where = str(self._table)
+        _require_short(lock, self._table)
         with opened(self._address, where) as session:
             words = MySQLWords(session.connection, sign_of(self._table, lock))
 
@@ -103,6 +104,16 @@ class MySQLTarget:
         there = "is there" if transaction.ready(words, self._table) else "will be made"
         way = "" if words.takes_files() else "; rows go in by INSERT, as its local_infile is off"
         return f"the table {self._table} {there}{way}"
+
+
+def _require_short(lock: Lock, table: Table) -> None:
+    key = {"pipeline_id": lock.pipeline_id, "mapping": lock.mapping_name, "target.scope": table.scope_text}
+    for name, text in key.items():
+        if len(text) > NAME:
+            raise Misuse(
+                f"`{name}` has {len(text)} letters as {ledger.NAME} keeps it, which holds {NAME} on MySQL: "
+                "make it shorter."
+            )
 
 
 def _may(words: MySQLWords, right: str, table: Table) -> bool:

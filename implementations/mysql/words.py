@@ -20,6 +20,7 @@ from pipeline_framework.errors import BadData, Misuse
 from pipeline_framework.interfaces import Staged
 
 INSTANTS = {"datetime(6)", "timestamp(6)"}
+NAME = 190  # letters of a name: four of them are a key, which holds 3,072 bytes
 STATEMENT = 2**19  # characters of an INSERT; a server takes 16 MB and more, one row that is longer goes alone
 _NUMBERS = {"tinyint": "TINYINT", "smallint": "SMALLINT", "int": "INTEGER", "bigint": "BIGINT"}
 _NUMBERS |= {"float": "FLOAT", "double": "DOUBLE", "mediumint": "SMALLINT", "tinyint(1)": "TINYINT"}
@@ -74,9 +75,9 @@ class MySQLWords(Session):
         return _folded(one) == _folded(other)
 
     def ledger_types(self) -> Mapping[LedgerType, str]:
-        # As long as a key of four of them may be, which holds 3,072 bytes.
-        text = "varchar(190) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin"
-        return {"text": text, "integer": "bigint", "instant": "datetime(6)"}
+        kept = "CHARACTER SET utf8mb4 COLLATE utf8mb4_bin"
+        name, text = f"varchar({NAME}) {kept}", f"varchar(1000) {kept}"
+        return {"name": name, "text": text, "integer": "bigint", "instant": "datetime(6)"}
 
     def moment(self, instant: datetime, column_type: str) -> str | None:
         if column_type not in INSTANTS:

@@ -55,7 +55,7 @@ class PostgresWords(Session):
         return one == other
 
     def ledger_types(self) -> Mapping[LedgerType, str]:
-        return {"text": "text", "integer": "bigint", "instant": "timestamp with time zone"}
+        return {"name": "text", "text": "text", "integer": "bigint", "instant": "timestamp with time zone"}
 
     def moment(self, instant: datetime, column_type: str) -> str | None:
         if column_type not in _INSTANTS:

@@ -79,7 +79,8 @@ class SnowflakeWords(Session):
         return names.same(one, other)
 
     def ledger_types(self) -> Mapping[LedgerType, str]:
-        return {"text": "VARCHAR", "integer": "NUMBER(38,0)", "instant": "TIMESTAMP_LTZ(6)"}
+        text, instant = "VARCHAR", "TIMESTAMP_LTZ(6)"
+        return {"name": text, "text": text, "integer": "NUMBER(38,0)", "instant": instant}
 
     def moment(self, instant: datetime, column_type: str) -> str | None:
         if not kinds.is_instant(column_type):

@@ -24,6 +24,11 @@ _FAULTS = (
         "cannot be opened so: {text}. Correct `path`, or make its folder.",
     ),
     Fault(
+        "^SQLITE_(CONSTRAINT|TOOBIG|MISMATCH)",
+        BadData,
+        "cannot hold what is staged ({text}): correct the rows, or change the table.",
+    ),
+    Fault(
         "user-defined function raised",
         Misuse,
         "has an integer column that `target.scope` gives a text: correct it.",
@@ -90,7 +95,7 @@ class Session:
         return one.encode().lower() == other.encode().lower()  # of bytes: ASCII alone, as SQLite
 
     def ledger_types(self) -> Mapping[LedgerType, str]:
-        return {"text": "TEXT", "integer": "INTEGER", "instant": kinds.INSTANT}
+        return {"name": "TEXT", "text": "TEXT", "integer": "INTEGER", "instant": kinds.INSTANT}
 
     def moment(self, instant: datetime, column_type: str) -> str | None:
         return literal(kinds.text(instant)) if column_type.upper() == kinds.INSTANT else None

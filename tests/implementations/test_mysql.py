@@ -183,6 +183,18 @@ def test_a_unique_index_of_the_table_is_kept(target: MySQLTarget, put: Put) -> N
     assert target.count(WINDOW) == 0
 
 
+def test_names_that_the_ledger_does_not_hold_are_told(target: MySQLTarget, put: Put) -> None:
+    """Which of them, and how long it may be; an owner, which is in no key, may be longer."""
+    lock = lock_for(owner="run " + "x" * 900)
+    assert target.load(lock, put()) == target.loaded(lock)
+    wide, long = replace(target, scope={"side": "x" * 200}), replace(lock, pipeline_id="p" * 191)
+    for held, by, name in ((target, long, "pipeline_id"), (wide, lock, r"target\.scope")):
+        with pytest.raises(Misuse, match=f"`{name}` has .* holds 190"):
+            held.load(by, put())
+        with pytest.raises(Misuse, match=f"`{name}` has .* holds 190"):
+            held.clear(by)
+
+
 def test_keys_are_found_by_an_index(target: MySQLTarget, put: Put) -> None:
     """Those of deleted rows too, which only grow in number."""
     merging = replace(target, write=Write("upsert", ["id"], deleted_by="gone"), scope={"side": "mine"})

@@ -1,9 +1,12 @@
 """The local stage keeps the contract, and says what is wrong with its disk."""
 
+import json
 import os
 import resource
+import shutil
 import signal
 import socket
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from unittest.mock import patch
@@ -16,7 +19,7 @@ import pytest
 from implementations.object_store import objects
 from implementations.object_store.local import LocalStage
 from pipeline_framework.errors import BadData, Fenced, Misuse, StageElsewhere, StageLost, Unavailable
-from pipeline_framework.interfaces import Lock, Manifest
+from pipeline_framework.interfaces import Lock, Manifest, Tally
 from pipeline_framework.testing.stage_contract import StageContract, reading
 from pipeline_framework.testing.staged import processes
 from pipeline_framework.testing.truth import TICK, WINDOW, lock_for, marked, truth
@@ -87,6 +90,21 @@ def test_large_windows_become_several_files_of_one_schema(tmp_path: Path) -> Non
         pq.read_metadata(path).num_rows for path in staged.paths
     ]
     assert staged.batches().read_all().num_rows == 400_000
+
+
+def test_many_rows_put_aside_become_several_files(tmp_path: Path) -> None:
+    """Of the size of the others, as they are held in memory too; none is lost on the way."""
+    stage, tally = LocalStage(str(tmp_path), part_bytes=10_000), Tally(0)
+    for number in range(500):
+        tally.put_aside(b"x" * 100, f"reason {number}")
+    manifest = stage.write(lock_for(), reading(truth().slice(0, 0), tally, count=500))
+    assert len(manifest.bad_files) > 5
+    assert all(file.size < 11_000 for file in manifest.bad_files)
+    (folder,) = {path.parent for path in tmp_path.rglob("bad-*.jsonl")}
+    files = [(folder / file.name).read_text().splitlines() for file in manifest.bad_files]
+    assert [file.rows for file in manifest.bad_files] == list(map(len, files))
+    reasons = [json.loads(line)["reason"] for lines in files for line in lines]
+    assert reasons == [f"reason {number}" for number in range(500)]
 
 
 def test_a_dictionary_only_where_values_repeat(stage: LocalStage) -> None:
@@ -220,3 +238,28 @@ def test_a_type_that_parquet_cannot_hold_is_told(stage: LocalStage) -> None:
     """In one sentence, with the column."""
     with pytest.raises(BadData, match="nothing"):
         stage.write(lock_for(), reading(pa.table({"nothing": pa.array([{}], pa.struct([]))})))
+
+
+def test_two_who_clear_at_once_do_not_disturb_each_other(
+    stage: LocalStage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What goes under one's hands is gone, as was wanted; the rest goes all the same."""
+    for epoch in (1, 2, 3):
+        stage.write(lock_for(epoch=epoch), reading(truth()))
+    real = objects.outdated
+
+    def outdated(epoch: int | None, lock: Lock) -> bool:
+        for folder in Path(stage.path).rglob("epoch=2"):
+            shutil.rmtree(folder)
+        return real(epoch, lock)
+
+    monkeypatch.setattr(objects, "outdated", outdated)
+    stage.clear(lock_for(epoch=4))
+    assert list(Path(stage.path).rglob("epoch=*")) == []
+
+
+def test_checks_at_the_same_time_do_not_disturb_each_other(stage: LocalStage) -> None:
+    """Each tries out a file of its own."""
+    with ThreadPoolExecutor(8) as pool:
+        told = set(pool.map(lambda _: stage.check(), range(200)))
+    assert len(told) == 1
