@@ -4,7 +4,7 @@ import re
 import shutil
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -32,7 +32,7 @@ class LocalStage:
 
     `path`: the folder, made when it is missing. `shared`: true when every host mounts it, so that
     what is absent is lost and not on another host. `part_bytes`: bytes of a file, which are held in
-    memory while it is written.
+    memory while it is written; the first eight of a window are a quarter.
     """
 
     path: StatePath
@@ -40,12 +40,8 @@ class LocalStage:
     part_bytes: PositiveInt = 16 * 1024**2
 
     def check(self) -> str:
-        import obstore
-
         with _plainly(self.path):
-            store = self._store()
-            obstore.put(store, ".check", b"")
-            obstore.delete(store, ".check")
+            objects.tried(self._store())
         return f"{self.path}: can write and remove on host {socket.gethostname()}"
 
     def write(self, lock: Lock, reading: Reading) -> Manifest:
@@ -72,7 +68,8 @@ class LocalStage:
         with _plainly(self.path):
             for folder in Path(self.path, window_folder(lock)).glob("epoch=*"):
                 if objects.outdated(epoch_of(folder.name), lock):
-                    shutil.rmtree(folder)
+                    with suppress(FileNotFoundError):  # somebody else clears the same
+                        shutil.rmtree(folder)
 
     def _store(self) -> "LocalStore":
         from obstore.store import LocalStore
