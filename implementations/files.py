@@ -31,6 +31,8 @@ class FilesSource:
     column where the files do not say or disagree (`decimal(20,2)`, `uint64`, `string`, ...).
     `batch_rows`: rows in memory at once.
 
+    A field that any line of JSON has is a column, but for one that never holds more than an empty object.
+
     Times come out in UTC microseconds, finer digits cut off; other local times stay local.
     """
 

@@ -322,3 +322,17 @@ def test_layouts_of_a_type_come_out_as_one(tmp_path: Path, values: pa.Array, kin
         assert found["v"].to_pylist() == values.cast(kind, safe=False).to_pylist()
     else:
         assert found["v"].to_pylist() == [datetime(1969, 12, 31, 23, 59, 59, 999999)]  # noqa: DTZ001 - local
+
+
+def test_every_field_of_any_line_is_a_column(tmp_path: Path) -> None:
+    """However late and deep in the file, beyond the first block too; an object that stays empty is none."""
+    plain = LINE * 120_000  # more than a block
+    lines = [
+        plain,
+        LINE.replace("}", ', "a": {"b": 1}, "e": {}}'),
+        LINE.replace("}", ', "a": {"c": [{"d": "x"}]}}'),
+    ]
+    (tmp_path / "a.jsonl").write_text("".join(lines))
+    table = table_of(source(tmp_path / "a.jsonl").read(WINDOW))
+    assert table.schema.names == [TIME_FIELD, "a"]
+    assert table["a"].to_pylist()[-2:] == [{"b": 1, "c": None}, {"b": None, "c": [{"d": "x"}]}]
