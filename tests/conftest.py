@@ -12,6 +12,7 @@ pytest_plugins = [
     "tests.services.opensearch",
     "tests.services.mariadb",
     "tests.services.azure",
+    "tests.services.fake_gcs",
     "tests.services.s3",
     "tests.services.snowflake",
 ]

@@ -126,7 +126,8 @@ class BucketStage:
         plain = {
             name: value.get_secret_value() if name in secrets else value for name, value in named.items()
         }
-        http: Any = {"allow_http": (self.endpoint or "").startswith("http://")}
+        place = self.endpoint or self.options.get("base_url", "")
+        http: Any = {"allow_http": place.startswith("http://")}
         own: dict[str, Any] = {**self.options, **plain, **self._profile()}
         opened: ObjectStore = from_url(self.url, client_options=http, retry_config=_RETRIES, **own)
         return opened
