@@ -66,6 +66,66 @@ def test_a_field_that_would_lose_something_is_none(
     assert holds(field, pa.field("it", kind)) is fits
 
 
+TEXTS = {"keyword", "text", "wildcard", "constant_keyword", "match_only_text", "ip", "version"}
+WHOLE = ["byte", "short", "integer", "long"]
+EXACT: list[tuple[list[pa.DataType], set[str]]] = [
+    ([pa.bool_()], {"boolean"}),
+    ([pa.int8()], {*WHOLE, "float", "double"}),
+    ([pa.int16(), pa.uint8()], {*WHOLE[1:], "float", "double"}),
+    ([pa.int32(), pa.uint16()], {*WHOLE[2:], "double"}),
+    ([pa.int64(), pa.uint32()], {"long"}),
+    ([pa.uint64()], {"unsigned_long"}),
+    ([pa.float32()], {"float", "double"}),
+    ([pa.float64()], {"double"}),
+    ([pa.decimal128(38, 9)], {"double", "scaled_float"}),
+    ([pa.timestamp("us", "UTC"), pa.timestamp("ns"), pa.date32()], {"date", "date_nanos"}),
+    ([pa.binary(), pa.large_binary()], {"binary"}),
+    ([pa.string(), pa.large_string(), pa.dictionary(pa.int8(), pa.string())], TEXTS),
+]
+EVERY = set().union(*(names for _, names in EXACT)) | {"half_float", "object", "nested", "geo_point"}
+
+
+@pytest.mark.parametrize(
+    ("kinds", "names"), EXACT, ids=lambda each: str(each) if isinstance(each, list) else ""
+)
+def test_a_column_goes_into_fields_that_keep_every_value(kinds: list[pa.DataType], names: set[str]) -> None:
+    """Those and no others, alone or in any kind of list."""
+    for kind in kinds:
+        for column in (kind, pa.list_(kind), pa.large_list(kind), pa.list_(kind, 2)):
+            fitting = {name for name in EVERY if holds({"type": name}, pa.field("it", column))}
+            assert fitting == names
+            made = field_of(pa.field("it", column))
+            assert made
+            assert made["type"] in names
+            assert storable(column)
+
+
+OBJECT = pa.struct([("x", pa.int64()), ("nothing", pa.null())])
+
+
+@pytest.mark.parametrize(
+    ("field", "kind", "fits"),
+    [
+        ({"type": "keyword"}, OBJECT, False),
+        ({"type": "nested", "properties": {"x": {"type": "long"}}}, pa.list_(OBJECT), True),
+        ({"type": "nested", "properties": {"x": {"type": "byte"}}}, pa.list_(OBJECT), False),
+        ({"enabled": False}, OBJECT, True),
+        ({"enabled": False}, pa.int64(), True),
+        ({"type": "keyword"}, pa.list_(pa.null()), True),
+    ],
+)
+def test_objects_fit_by_their_members(field: dict[str, object], kind: pa.DataType, fits: bool) -> None:
+    """A member that the mapping lacks is no hindrance, one of another type is."""
+    assert holds(field, pa.field("it", kind)) is fits
+
+
+def test_a_new_object_says_what_is_in_it() -> None:
+    """But for members of nothing; in lists its members belong together."""
+    members = {"properties": {"x": {"type": "long"}}}
+    assert field_of(pa.field("it", OBJECT)) == members
+    assert field_of(pa.field("it", pa.list_(OBJECT))) == {**members, "type": "nested"}
+
+
 def test_a_column_of_nothing_makes_no_field() -> None:
     """It has no type yet."""
     assert field_of(pa.field("it", pa.null())) is None
