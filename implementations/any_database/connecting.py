@@ -32,9 +32,19 @@ _FAULTS = (
         Misuse,
         "does not exist: correct the database in `url`.",
     ),
-    Fault("(?i)permission denied|command denied", Misuse, "may not be read for want of permission: {text}"),
+    Fault(
+        "(?i)permission denied|command denied",
+        Misuse,
+        "may not be read for want of permission ({text}): grant it to the user of `url`.",
+    ),
     Fault(
         "(?i)syntax error|no such (column|function)|error in your SQL syntax", Misuse, "refuses it: {text}"
+    ),
+    Fault("file is not a database", Misuse, "is in a file that is no SQLite database: correct `url`."),
+    Fault(
+        "(?i)connection (to server .* )?(failed|refused)|can't connect|could not connect",
+        Unavailable,
+        "does not answer ({text}): start it, or correct host and port of `url`.",
     ),
 )
 
@@ -98,4 +108,4 @@ def _fault(raised: exc.SQLAlchemyError, address: Address, place: str) -> Pipelin
         kind = BadData
     elif isinstance(raised, exc.ProgrammingError | exc.ArgumentError | exc.CompileError):
         kind = Misuse
-    return told(re.sub(r"[.\s]+$", "", text) + ".", place, _FAULTS, kind)
+    return told(re.sub(r"[.\s]+$", "", text), place, _FAULTS, kind)

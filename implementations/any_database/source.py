@@ -16,6 +16,7 @@ from sqlalchemy import (
     DateTime,
     Float,
     MetaData,
+    String,
     Table,
     func,
     select,
@@ -141,6 +142,9 @@ class DatabaseRows:
 
     def _inside(self, window: Window) -> list[Any]:
         start, end = map(self._bound, (window.start, window.end))
+        if self._dialect == "sqlite":  # as text, where 05:00:00 comes before 05:00:00.000000
+            time = type_coerce(self._time, String())
+            return [*self._where, time >= str(start), time < str(end)]
         return [*self._where, self._time >= start, self._time < end]
 
     def _bound(self, instant: datetime) -> datetime | date:

@@ -39,6 +39,11 @@ FAULTS = (
     ),
     Fault("No space left", Unavailable, "has no room on its disk: free some, then try again."),
     Fault(r"\.parquet", StageLost, "could not read what is staged, so it is staged again: {text}"),
+    Fault(
+        "^(Constraint|Conversion) Error",
+        BadData,
+        "cannot hold what is staged ({text}): correct the rows, or change the table.",
+    ),
     Fault("^TransactionContext Error", Busy, "was changed by another load at this moment: try again."),
 )
 

@@ -34,13 +34,17 @@ _FAULTS = (
         "refuses the login: correct user and password of `url`, or the connection.",
     ),
     Fault(r"^1049 ", Misuse, "does not exist: correct the database in `url`, or create it."),
-    Fault(r"^(1044|1142|1143|1227|1370) ", Misuse, "may not be used for want of permission: {text}"),
+    Fault(
+        r"^(1044|1142|1143|1227|1370) ",
+        Misuse,
+        "may not be used for want of permission ({text}): grant it to the user of `url`.",
+    ),
     Fault(r"^(1290|1836) ", Misuse, "is on a server that only reads: name the one that writes in `url`."),
     Fault(
         r"^(1048|1059|1062|1074|1113|1117|1118|1136|1153|1166|1264|1265|1292|1301|1364|1366|1367|1406|1411|1426"
         r"|1452|1690|3140|3819|4025) ",
         BadData,
-        "cannot hold what is staged: {text}",
+        "cannot hold what is staged ({text}): correct the rows, or change the table.",
     ),
 )
 
@@ -87,7 +91,9 @@ class Address:
         except ValueError as unreadable:
             raise Misuse(f"{self.shown}: `url` cannot be read ({unreadable}): correct it.") from None
         except OSError as refused:
-            raise Unavailable(f"{self.shown} does not answer: {refused}.") from None
+            raise Unavailable(
+                f"{self.shown} does not answer ({refused}): start it, or correct host and port of `url`."
+            ) from None
         reached.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         reached.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         for name, value in _KEEPALIVE.items():
@@ -131,4 +137,4 @@ def _fault(raised: Exception, address: Address, where: str) -> PipelineError:
     elif isinstance(raised, err.DataError | err.IntegrityError):
         kind = BadData
     text = address.without_secrets(" ".join(str(said[0]).split()).rstrip("."))
-    return told(f"{code} {text}.", f"{address.shown} (table {where})", _FAULTS, kind)
+    return told(f"{code} {text}", f"{address.shown} (table {where})", _FAULTS, kind)

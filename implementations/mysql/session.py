@@ -30,6 +30,7 @@ _SETTINGS = {
     "sql_notes": "1",
     "max_error_count": "64",
 }
+_PACKET = 2**20  # bytes: below what any server takes at a time, however large a row is
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +71,13 @@ class Session:
         LoadLocalPacketWrapper(link._read_packet())  # noqa: SLF001
         try:
             for chunk in chunks:
-                link.write_packet(chunk)
+                for first in range(0, len(chunk), _PACKET):
+                    link.write_packet(chunk[first : first + _PACKET])
         except BaseException:
             with suppress(MySQLError):
-                link.write_packet(b"")
-                link._read_packet()  # noqa: SLF001
+                if link.open:
+                    link.write_packet(b"")
+                    link._read_packet()  # noqa: SLF001
             raise
         link.write_packet(b"")
         done = OKPacketWrapper(link._read_packet())  # noqa: SLF001

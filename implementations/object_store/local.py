@@ -128,4 +128,6 @@ def _told(text: str, path: str) -> PipelineError:
         )
     if re.search("No space left|quota|File too large", text):
         return Unavailable(f"The disk of the stage folder {path} is full: free some space, then try again.")
-    return Unavailable(f"The stage folder {path} does not work: {text}")
+    return Unavailable(
+        f"The stage folder {path} does not work ({text}): look at its disk, or change `stage.path`."
+    )

@@ -27,6 +27,7 @@ _SETTINGS = {"TimeZone": "UTC", "lock_timeout": "2s", "idle_in_transaction_sessi
 
 
 # By https://www.postgresql.org/docs/current/errcodes-appendix.html; a refused connection has no code.
+_UNFIT = "cannot hold what is staged ({text}): correct the rows, or change the table."
 _FAULTS = (
     Fault(r"^(55P03|57014)", Busy, "is locked by another session: wait for it, or end it."),
     Fault(
@@ -43,9 +44,18 @@ _FAULTS = (
         'database ".*" does not exist', Misuse, "does not exist: correct the database in `url`, or create it."
     ),
     Fault('invalid (integer|URI|connection|percent)|missing "="', Misuse, "has a `url` that cannot be read."),
-    Fault("^42501", Misuse, "may not be used for want of permission: {text}"),
+    Fault(
+        r"^42501 (.+?)(?: LINE \d.*)?$",
+        Misuse,
+        "may not be used for want of permission ({0}): grant it to the user of `url`.",
+    ),
     Fault(r"^3F000|schema .* does not exist", Misuse, "has no such schema: correct `schema`, or create it."),
-    Fault(r"^(22|23)|Can't map|Postgres array type", BadData, "cannot hold what is staged: {text}"),
+    Fault(r"^(22|23)|Can't map|Postgres array type", BadData, _UNFIT),
+    Fault(
+        "Failed to connect: (.+)",
+        Unavailable,
+        "does not answer ({0}): start it, or correct host and port of `url`.",
+    ),
 )
 
 

@@ -60,15 +60,23 @@ _FAULTS = (
         "^000606|No active warehouse", Misuse, "has no warehouse to work with: correct `warehouse` in `url`."
     ),
     Fault(
-        "(Database|Schema|Stage) '(.*)' does not exist",
+        "(Database|Schema|Stage)(?: with name)? '?([^' ]*)'? does not exist",
         Misuse,
-        "lacks the {0} {1}, or this role may not use it.",
+        "lacks the {0} {1}, or this role may not use it: correct `url`, `schema` or `stage`.",
     ),
     Fault(
         "^09010[56]", Misuse, "lacks the database or schema, or this role may not use them: correct `url`."
     ),
-    Fault("read.?only|shared database|secondary", Misuse, "is read-only: {text}"),
-    Fault("^003001|Insufficient privileges", Misuse, "may not be written by this role: {text}"),
+    Fault(
+        "read.?only|shared database|secondary",
+        Misuse,
+        "is read-only ({text}): name another database in `url`.",
+    ),
+    Fault(
+        "^003001|Insufficient privileges",
+        Misuse,
+        "may not be written by this role ({text}): grant it, or correct `role` in `url`.",
+    ),
     Fault(
         "Remote file .* was not found",
         StageLost,
@@ -79,9 +87,17 @@ _FAULTS = (
         Misuse,
         "cannot read the stage, for which it lacks rights: {text}",
     ),
-    Fault("^390(104|108|11[124]|195)|^25000[1235]|^251011|HTTP 5..", Lost, "does not answer: {text}"),
+    Fault(
+        "^390(104|108|11[124]|195)|^25000[1235]|^251011|HTTP 5..",
+        Lost,
+        "does not answer ({text}): correct account and host of `url`, or try later.",
+    ),
     Fault("^00060[34]|^30000|internal error", Unavailable, "failed by itself: {text}"),
-    Fault(r"^\d+ 22|^100\d\d\d", BadData, "cannot hold what is staged: {text}"),
+    Fault(
+        r"^\d+ 2[23]|^100\d\d\d|NOT NULL constraint|NULL result in a non-nullable",
+        BadData,
+        "cannot hold what is staged ({text}): correct the rows, or change the table.",
+    ),
 )
 
 

@@ -109,6 +109,9 @@ class Session:
     def microseconds(self, column: str) -> str:
         return f"strftime('%s', {column}) * 1000000 + substr({column}, 21, 6)"
 
+    def deletion(self, table: Table) -> str:
+        return f"DELETE FROM {place(self, table)}"  # noqa: S608
+
     def columns(self, table: Table) -> dict[str, str]:
         return dict(self.rows("SELECT name, type FROM pragma_table_info(?, ?)", [table.name, table.schema]))
 
