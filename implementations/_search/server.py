@@ -126,7 +126,7 @@ class Server:
             return Misuse(
                 f"{self.shown} is not trusted ({why}): name its authority with `{self.part}.ca_certs`."
             )
-        return Busy(f"{self.shown} does not answer ({why}).")
+        return Busy(f"{self.shown} does not answer ({why}): start it, or correct `{self.part}.url`.")
 
     def stranger(self, system: str) -> PipelineError:
         """The error for an answer of something else."""

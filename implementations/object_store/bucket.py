@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 # The phase tries again itself, and tells of it; the store's own patience of minutes would be silent.
 _RETRIES: Any = {"max_retries": 3, "retry_timeout": timedelta(seconds=30)}
+_FORBIDDEN = "AccessDenied|InvalidAccessKeyId|SignatureDoesNotMatch|403 Forbidden"
+_OWN_ROLE = "http://169.254.169.254/"  # who a host of Amazon may be: asked where nothing else says it
 _REFUSALS = {"PermissionDeniedError", "UnauthenticatedError"}
 _MEMORIES: dict[str, "ObjectStore"] = {}  # of this process, by url
 _MISTAKES = {"UnknownConfigurationKeyError", "InvalidPathError", "NotSupportedError", "ValueError"}
@@ -159,21 +161,33 @@ class BucketStage:
 
     def _told(self, raised: Exception) -> PipelineError:
         text, kind = str(raised), type(raised).__name__
-        if kind in _REFUSALS or re.search("AccessDenied|InvalidAccessKeyId|SignatureDoesNotMatch", text):
+        if _OWN_ROLE in text:
+            return Misuse(
+                f"{self.url}: no credentials are given, and this host has none of its own: set "
+                "`stage.access_key_id` and `stage.secret_access_key`, their AWS_ variables, or "
+                "`stage.profile`."
+            )
+        keys = "`stage.options`"
+        if self.url.startswith("s3:"):
+            keys = "`stage.access_key_id` and `stage.secret_access_key`"
+        if kind in _REFUSALS or re.search(_FORBIDDEN, text):
             return Misuse(
                 f"{self.url} does not let these credentials list, read, write and remove objects: correct "
-                "`stage.access_key_id` and `stage.secret_access_key`, or the rights of the bucket."
+                f"{keys}, or the rights of the bucket."
             )
         if kind == "FileNotFoundError" or re.search("NoSuchBucket|ContainerNotFound", text):
             return Misuse(f"There is no bucket {self.url}: make it, or correct `stage.url`.")
-        why = text.partition("\n")[0]
+        why = text.partition("\n")[0].rstrip(".")
         if re.search("PermanentRedirect|AuthorizationHeaderMalformed|configured region", text):
             return Misuse(f"{self.url} is in another region: set `stage.region` to that of the bucket.")
         if kind in _MISTAKES or why.startswith("Generic URL error"):
             return Misuse(
                 f"The stage {self.url} cannot be opened: {why}. Correct `stage.url` or its options."
             )
-        return Unavailable(f"{self.url} does not answer as it should: {why}")
+        brief = re.sub(r" in [\d.]+\w+(, after .*?, retry_timeout: \w+)?", "", why)
+        return Unavailable(
+            f"{self.url} does not answer as it should ({brief}): start it, or correct `stage.endpoint`."
+        )
 
 
 def _epoch(path: str, lock: Lock) -> int | None:

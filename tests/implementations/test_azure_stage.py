@@ -10,6 +10,7 @@ from implementations.object_store.bucket import BucketStage
 from pipeline_framework.errors import Misuse, Unavailable
 from pipeline_framework.interfaces import Manifest
 from pipeline_framework.testing.stage_contract import StageContract
+from pipeline_framework.testing.truth import lock_for
 from tests.services.azure import ACCOUNT, KEY, store
 
 pytestmark = pytest.mark.services
@@ -67,3 +68,16 @@ def test_what_is_wrong_is_one_sentence(
         stage_at(**{**known, **settings}).check()
     assert "\n" not in str(raised.value)
     assert KEY not in str(raised.value)
+
+
+def test_another_key_is_told_wherever_it_is_used(
+    azure_server: str, fresh_container: Callable[[], str]
+) -> None:
+    """A listing is refused in other words than a writing; the sentence is the same, and names the keys."""
+    url = f"az://{fresh_container()}/stage"
+    with pytest.raises(Misuse) as refused:
+        stage_at(azure_server, url, options={"account_key": WRONG_KEY}).clear(lock_for())
+    assert str(refused.value) == (
+        f"{url} does not let these credentials list, read, write and remove objects: correct `stage.options`, "
+        "or the rights of the bucket."
+    )
