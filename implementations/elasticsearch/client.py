@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import msgspec
+from pydantic import SecretStr
 
 from implementations._search.server import Server
 
@@ -69,7 +70,7 @@ def connected(server: Server, connections: int) -> Iterator[ElasticsearchCluster
     with server.named_well():
         client = Elasticsearch(
             server.nodes,
-            api_key=server.api_key.get_secret_value() if server.api_key else None,
+            api_key=_key(server.api_key),
             basic_auth=server.login,
             serializers={kind: _as_it_came(kind) for kind in _JSON_KINDS},
             request_timeout=server.timeout_seconds,
@@ -79,6 +80,12 @@ def connected(server: Server, connections: int) -> Iterator[ElasticsearchCluster
         )
     with client:
         yield ElasticsearchCluster(server, client)
+
+
+def _key(given: SecretStr | None) -> str | tuple[str, str] | None:
+    """A key in one piece, or id and key, which have a colon between them: base64 has none."""
+    identity, _, key = given.get_secret_value().rpartition(":") if given else ("", "", None)
+    return (identity, key) if identity and key else key
 
 
 def _as_it_came(kind: str) -> "Serializer":

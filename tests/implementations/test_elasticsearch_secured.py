@@ -1,13 +1,18 @@
 """Elasticsearch behind TLS and passwords: who may read, and who is trusted."""
 
+from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 from pydantic import SecretStr
 
 from implementations.elasticsearch.source import ElasticsearchSource
+from implementations.elasticsearch.target import ElasticsearchTarget
 from pipeline_framework.errors import Misuse, Unavailable
 from pipeline_framework.testing.source_contract import table_of
+from pipeline_framework.testing.staged import staged_in
+from pipeline_framework.testing.truth import lock_for
 from tests.implementations.test_elasticsearch import FIRST, MAPPING, WINDOW
 from tests.services.elasticsearch import Secured
 
@@ -36,6 +41,48 @@ def test_basic_auth_over_tls_reads(secured: Secured) -> None:
     assert table_of(source(secured).read(WINDOW))["n"].to_pylist() == [1]
     assert source(secured, url=SecretStr(address), user=None, password=None).count(WINDOW) == 1
     assert source(secured, ca_certs=None, verify_certs=False).count(WINDOW) == 1
+
+
+def keyed(secured: Secured, key: str) -> ElasticsearchSource:
+    """A source that shows an API key."""
+    return source(secured, user=None, password=None, api_key=SecretStr(key))
+
+
+def test_an_api_key_reads_in_either_form(secured: Secured) -> None:
+    """As Elasticsearch hands it out in one piece (`encoded`), and as id and key with a colon between them."""
+    key = secured.api_key("events", "read", "view_index_metadata")
+    for form in (key["encoded"], f"{key['id']}:{key['api_key']}"):
+        reading = keyed(secured, form)
+        assert table_of(reading.read(WINDOW))["n"].to_pylist() == [1]
+        assert reading.count(WINDOW) == 1
+        assert reading.check().startswith("index events: 1 documents")
+
+
+def test_an_api_key_for_another_index_is_told_of(secured: Secured) -> None:
+    """A real refusal of a key that the server knows; the key is not in the sentence."""
+    key = secured.api_key("others", "read", "view_index_metadata")
+    with pytest.raises(Misuse, match=r"`source.api_key`; they need the privileges read and view") as refused:
+        keyed(secured, key["encoded"]).count(WINDOW)
+    assert key["api_key"] not in f"{refused.value}"
+    assert key["encoded"] not in f"{refused.value}"
+
+
+def test_an_api_key_with_the_documented_privileges_loads(secured: Secured, tmp_path: Path) -> None:
+    """Those that a refusal of the target names, on the index and its ledger."""
+    rights = ("read", "write", "create_index", "maintenance", "view_index_metadata")
+    key = secured.api_key("loaded*", *rights)
+    named: dict[str, Any] = {
+        "url": SecretStr(secured.url),
+        "index": "loaded",
+        "time_field": "at",
+        "ledger": "loaded_ledger",
+    }
+    target = ElasticsearchTarget(
+        **named, api_key=SecretStr(f"{key['id']}:{key['api_key']}"), ca_certs=str(secured.ca_certs)
+    )
+    times = pa.array([lock_for().window.start], pa.timestamp("us", "UTC"))
+    staged = staged_in(tmp_path, pa.table({"at": times, "n": [1]}))
+    assert target.load(lock_for(), staged).rows == target.count(lock_for().window) == 1
 
 
 @pytest.mark.parametrize(

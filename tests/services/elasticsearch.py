@@ -36,9 +36,15 @@ ELASTICSEARCH = Distribution(
     {"xpack.security.enabled": "false"},
 )
 NINE = replace(ELASTICSEARCH, version="9.2.0", java=java_of_the_wheel())
+KEEPER = """keeper:
+  cluster: [all]
+  indices:
+    - {names: ["*"], privileges: [all], allow_restricted_indices: true}
+"""
 SECURITY = {
     "xpack.security.enabled": "true",
     "xpack.security.autoconfiguration.enabled": "false",
+    "xpack.security.authc.api_key.enabled": "true",
     "xpack.security.http.ssl.enabled": "true",
     "xpack.security.http.ssl.key": "server.key",
     "xpack.security.http.ssl.certificate": "server.crt",
@@ -74,8 +80,15 @@ class Secured:
     def ask(self, method: str, path: str, **how: Any) -> httpx.Response:
         """A request of the administrator's."""
         trusted = ssl.create_default_context(cafile=str(self.ca_certs))
-        who = ("elastic", self.password)
+        who = how.pop("auth", ("elastic", self.password))
         return httpx.request(method, self.url + path, auth=who, verify=trusted, **how).raise_for_status()
+
+    def api_key(self, index: str, *privileges: str) -> dict[str, str]:
+        """A new key with these privileges on an index: `id`, `api_key`, and both `encoded` in one."""
+        rights = {"only": {"indices": [{"names": [index], "privileges": privileges}]}}
+        body = {"name": "of a test", "role_descriptors": rights}
+        told: dict[str, str] = self.ask("POST", "/_security/api_key", json=body).json()
+        return told
 
 
 @pytest.fixture(scope="session")
@@ -89,11 +102,13 @@ def secured_elasticsearch() -> Iterator[Secured]:
         certificate = home / "config" / "server.crt"
         certify(certificate)
         keep_password(home, folder, password)
+        admit_keeper(home, folder, password)
         url, process = ELASTICSEARCH.start(home, folder, **SECURITY)
         secured = Secured(url.replace("http", "https"), password, certificate)
         try:
             trusted = ssl.create_default_context(cafile=str(certificate))
             await_http(f"{secured.url}/_cluster/health", process, auth=("elastic", password), verify=trusted)
+            make_room_for_keys(secured)
             yield secured
         finally:
             stop(process, SIGTERM)
@@ -113,6 +128,24 @@ def keep_password(home: Path, folder: Path, password: str) -> None:
     subprocess.run([program, "create"], check=True, capture_output=True, env=knowing)
     adding = [program, "add", "-x", "-f", "bootstrap.password"]
     subprocess.run(adding, check=True, capture_output=True, env=knowing, input=password.encode())
+
+
+def admit_keeper(home: Path, folder: Path, password: str) -> None:
+    """Somebody who may touch what is the server's own."""
+    (home / "config" / "roles.yml").write_text(KEEPER)
+    adding = [str(home / "bin" / "elasticsearch-users"), "useradd", "keeper", "-p", password, "-r", "keeper"]
+    subprocess.run(adding, check=True, capture_output=True, env=ELASTICSEARCH.environment(folder))
+
+
+def make_room_for_keys(secured: Secured) -> None:
+    """Where the server keeps API keys: it lacks the module that it needs to make the place itself."""
+    who = ("keeper", secured.password)
+    settings = {"index.format": 6, "number_of_replicas": 0}
+    mapping = {"_meta": {"managed_index_mappings_version": 9999}}
+    body = {"settings": settings, "mappings": mapping}
+    secured.ask("PUT", "/keys", auth=who, json=body)
+    named = {"actions": [{"add": {"index": "keys", "alias": ".security"}}]}
+    secured.ask("POST", "/_aliases", auth=who, json=named)
 
 
 Way = Callable[[list[str]], AbstractContextManager[str | None]]
