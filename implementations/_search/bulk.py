@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -10,7 +11,7 @@ from implementations._search.patience import again
 from implementations._search.searches import WHOLE, path_of
 from implementations._search.server import BUSY, Busy, Cluster
 from implementations._search.slices import KEEP_ALIVE
-from pipeline_framework.errors import BadData, Fenced
+from pipeline_framework.errors import BadData, Fenced, PipelineError
 
 logger = logging.getLogger(__name__)
 TOLD = 20  # rejected items that are told of one by one
@@ -108,7 +109,8 @@ def deletions(
             yield [_deletion(hit, epoch) for hit in hits if stale(hit.id, hit.version)]
             behind = hits[-1].sort
     finally:
-        cluster.forget(point)
+        with suppress(PipelineError):
+            cluster.forget(point)
 
 
 def _page(cluster: Cluster, point: str, query: Mapping[str, Any], behind: list[Any] | None) -> list[_Found]:
