@@ -69,6 +69,9 @@ class DuckDBWords:
     def microseconds(self, column: str) -> str:
         return f"epoch_us({column})"
 
+    def deletion(self, table: Table) -> str:
+        return f"DELETE FROM {place(self, table)}"  # noqa: S608
+
     def columns(self, table: Table) -> dict[str, str]:
         wanted = (
             "SELECT column_name, data_type FROM duckdb_columns() WHERE (database_name = current_database() "

@@ -87,6 +87,9 @@ class Dialect(Protocol):
     def microseconds(self, column: str) -> str:
         """An instant's microseconds since 1970, UTC, as an expression: an integer needs no driver's zones."""
 
+    def deletion(self, table: Table) -> str:
+        """The beginning of a DELETE, up to WHERE, of rows whose key is met in a query there."""
+
     def columns(self, table: Table) -> dict[str, str]:
         """Names and types of the table's columns in order; empty where there is no table."""
 

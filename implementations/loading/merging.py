@@ -87,7 +87,7 @@ class Merge:
         newer = f"{self._same('newest', name)} AND newest.{version} >= {name}.{version}"
         narrowed = f" AND {which}" if which else ""
         overtaken = f"EXISTS (SELECT 1 FROM {self._newest} WHERE {newer}{narrowed}){self._scope(table)}"
-        return self.dialect.changed(f"DELETE FROM {self._place(table)} WHERE {overtaken}")
+        return self.dialect.changed(f"{self.dialect.deletion(table)} WHERE {overtaken}")
 
     def _insert(self, table: Table, columns: Sequence[str], conditions: Sequence[str]) -> int:
         listed = ", ".join(f"newest.{self.dialect.quoted(name)}" for name in columns)

@@ -68,6 +68,9 @@ class PostgresWords(Session):
     def microseconds(self, column: str) -> str:
         return f"(extract(epoch FROM {column}) * 1000000)::bigint"
 
+    def deletion(self, table: Table) -> str:
+        return f"DELETE FROM {place(self, table)}"  # noqa: S608
+
     def columns(self, table: Table) -> dict[str, str]:
         wanted = (
             "SELECT attname::text, format_type(atttypid, atttypmod) FROM pg_attribute "

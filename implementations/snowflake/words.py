@@ -95,6 +95,9 @@ class SnowflakeWords(Session):
     def microseconds(self, column: str) -> str:
         return f"DATEDIFF(microsecond, '1970-01-01 00:00:00 +00:00'::TIMESTAMP_LTZ, {column})"
 
+    def deletion(self, table: Table) -> str:
+        return f"DELETE FROM {place(self, table)}"  # noqa: S608
+
     def columns(self, table: Table) -> dict[str, str]:
         if str(table) not in self.known:
             self.known[str(table)] = self._described(table)

@@ -9,6 +9,7 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pyarrow as pa
 import pytest
@@ -202,6 +203,27 @@ def test_keys_are_found_by_an_index(target: MySQLTarget, put: Put) -> None:
     for table in ("TABLE_", "TABLE__deleted"):
         ((_, made),) = ask(target, f"SHOW CREATE TABLE {table}")
         assert "(`side`,`id`)" in made
+
+
+def test_a_merge_looks_keys_up_instead_of_reading_the_table(target: MySQLTarget, put: Put) -> None:
+    """A DELETE of one table would look at every row, and wait for those of other loads."""
+    explained: list[tuple[Any, ...]] = []
+    changed = MySQLWords.changed
+
+    def explaining(words: MySQLWords, statement: str, *values: Any) -> int:
+        if "newest" in statement and statement.startswith("DELETE"):
+            explained.extend(words.rows(f"EXPLAIN {statement}"))
+        return changed(words, statement, *values)
+
+    merging = replace(target, write=Write("upsert", ["id"], deleted_by="gone"))
+    merging.load(lock_for(), put(id=[1], gone=[False]))
+    for table in ("TABLE_", "TABLE__deleted"):
+        ask(target, f"INSERT INTO {table} (id, {TIME_FIELD}) SELECT seq, '2001-01-01' FROM seq_2_to_5000")
+        ask(target, f"ANALYZE TABLE {table}")
+    with patch.object(MySQLWords, "changed", explaining):
+        merging.load(lock_for(epoch=2), put(id=[1], gone=[True]))
+    read = {table: (how, key) for _, _, table, how, _, key, *_ in explained}
+    assert [read[target.table], read[f"{target.table}_deleted"]] == [("ref", "id")] * 2
 
 
 def test_a_new_table_has_the_types_of_what_is_staged(target: MySQLTarget, put: Put) -> None:

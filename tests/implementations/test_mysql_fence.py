@@ -49,6 +49,15 @@ class TestMySQLFence(FenceContract):
                 assert busy.result(30) == [(0,)]
         assert target.load(lock_for(epoch=9), put(10)).rows == 10
 
+    def test_a_table_that_is_being_defined_is_waited_for(self, target: MySQLTarget, put: Put) -> None:
+        """Whoever does not get his turn within it says so, and reserves nothing."""
+        with opened(target._address, "t") as other:
+            MySQLWords(other.connection).queue(target._table)
+            with pytest.raises(Unavailable, match="is being defined by another session"):
+                replace(target, wait_seconds=0).load(lock_for(), put())
+            assert target.loaded(lock_for()) is None
+        assert target.load(lock_for(), put()).rows == 60
+
     def test_a_lost_reply_to_commit_is_asked_of_the_ledger(self, target: MySQLTarget, put: Put) -> None:
         """The second try of the same owner answers what the first one did, and moves no row."""
         staged, rows = put(), MySQLWords.rows
