@@ -31,6 +31,18 @@ LABELS = {  # short, so that a table of windows fits a terminal
     "bad_rows": "bad",
     "retry_attempt": "attempts",
 }
+WORDS = {"reason", "note", "actor", "lock_owner", "dag_run_id"}  # columns that may wrap
+LEAST = (  # columns that a narrow terminal does without, the first of them first
+    "lock_epoch",
+    "from_status",
+    "phase_completed",
+    "window_end_time",
+    "retry_attempt",
+    "time_interval",
+    "target_day",
+    "dag_run_id",
+    "actor",
+)
 COLORS = {
     "COMPLETED": "green",
     "IN_PROGRESS": "yellow",
@@ -132,13 +144,31 @@ def print_table(rows: Iterable[Row], shown: Sequence[str], title: str) -> None:
 
 
 def print_page(rows: Sequence[Row], shown: Sequence[str], title: str) -> None:
-    """A table of these rows."""
+    """A table of these rows; where it is too wide, without the columns that say least."""
+    screen, names = console(), list(shown)
+    boundless = screen.options.update(max_width=10_000)
+    table = laid_out(rows, names, title)
+    for name in LEAST:
+        if screen.measure(table, options=boundless).minimum <= screen.width:
+            break
+        names = [each for each in names if each != name]
+        table = laid_out(rows, names, title)
+    screen.print(table)
+    if len(names) < len(shown):
+        say("a wider terminal, --format json and csv show every column")
+
+
+def laid_out(rows: Sequence[Row], names: Sequence[str], title: str) -> Table:
+    """A table of these columns, in which only words wrap."""
     table = Table(title=title or None, title_justify="left", header_style="bold")
-    for name in shown:
-        table.add_column(LABELS.get(name, name.replace("_", " ")), overflow="fold")
+    for name in names:
+        wraps = name in WORDS
+        table.add_column(
+            LABELS.get(name, name.replace("_", " ")), overflow="fold", no_wrap=not wraps, min_width=12 * wraps
+        )
     for row in rows:
-        table.add_row(*(colored(cell(row.get(name))) for name in shown))
-    console().print(table)
+        table.add_row(*(colored(cell(row.get(name))) for name in names))
+    return table
 
 
 def print_object(thing: Row, form: Format) -> None:

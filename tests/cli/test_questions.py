@@ -150,3 +150,17 @@ def test_brackets_in_an_error_are_shown_as_they_are(flights: Flights) -> None:
     flights.change("type: files", "type: odd:Odd")
     assert "[/red] :x:" in flights("run").err
     assert "[/red] :x:" in flights("show", "1").out
+
+
+@pytest.mark.parametrize("columns", [80, 110, 200])
+def test_tables_cut_no_word_on_any_terminal(flights: Flights, columns: int) -> None:
+    """A narrow one shows fewer columns, and says how to have them all."""
+    flights("run")
+    moves = flights("show", "1", COLUMNS=str(columns)).out.partition("Moves")[2]
+    listed = flights("windows", COLUMNS=str(columns)).out
+    for word in ("finish_source_to_stage", "IN_PROGRESS", "COMPLETED"):
+        assert word in moves
+    for word in ("2013-03-09T05:00Z", "COMPLETED", "loaded", "attempts" if columns > 80 else "source"):
+        assert word in listed
+    assert max(map(len, (moves + listed).splitlines())) <= columns
+    assert ("a wider terminal" in listed) == (columns < 150)

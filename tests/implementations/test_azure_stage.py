@@ -78,6 +78,6 @@ def test_another_key_is_told_wherever_it_is_used(
     with pytest.raises(Misuse) as refused:
         stage_at(azure_server, url, options={"account_key": WRONG_KEY}).clear(lock_for())
     assert str(refused.value) == (
-        f"{url} does not let these credentials list, read, write and remove objects: correct `stage.options`, "
-        "or the rights of the bucket."
+        f"{url} does not let these credentials list, read, write and remove objects: correct "
+        "`stage.options`, or the rights of the bucket."
     )
