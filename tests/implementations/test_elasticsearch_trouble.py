@@ -1,6 +1,8 @@
 """What goes wrong between a source and a real Elasticsearch: a fake go-between changes single answers."""
 
+import threading
 from collections.abc import Callable, Iterator
+from contextlib import closing, suppress
 from dataclasses import replace
 from itertools import count
 from typing import Any
@@ -154,6 +156,19 @@ def test_a_point_in_time_that_was_forgotten_starts_the_reading_anew(index: Index
         rows += sum(batch.num_rows for batch in batches)
     assert rows < len(ROWS)
     assert numbers(table_of(source.read(WINDOW))) == ROWS
+
+
+@pytest.mark.parametrize("told", [{}, PARTIAL[0]], ids=["closed", "broken"])
+def test_a_reading_that_is_given_up_leaves_nothing_behind(
+    index: Index, between: GoBetween, told: dict[str, Any]
+) -> None:
+    """No thread that asks on, and no point in time on the server."""
+    between.after = lambda asked, answer: answer.told(**told) if is_page(asked) else answer
+    batches = index.source(slices=2, page_rows=1).read(WINDOW).batches
+    with closing(batches), suppress(Unavailable):  # type: ignore[type-var]
+        next(batches)
+    assert [each for each in threading.enumerate() if "_feed" in each.name] == []
+    assert between.asked[-1].method == "DELETE"
 
 
 def test_each_slice_sends_the_newest_name_of_its_point_in_time(index: Index, between: GoBetween) -> None:
