@@ -32,7 +32,7 @@ def test_streams_wait_for_whoever_takes_from_them() -> None:
     assert next(items) == 0
     time.sleep(0.3)
     assert len(made) <= 5
-    items.close()  # type: ignore[attr-defined]
+    items.close()
 
 
 def test_an_error_ends_them_all() -> None:
@@ -57,5 +57,5 @@ def test_who_stops_taking_ends_them() -> None:
     before = threading.active_count()
     items = merged([iter(range(10**9)), iter(range(10**9))])
     next(items)
-    items.close()  # type: ignore[attr-defined]
+    items.close()
     assert threading.active_count() == before
