@@ -34,7 +34,8 @@ class Stream:
         settings = {"number_of_shards": 2, "number_of_replicas": 0}
         template = {"settings": settings, "mappings": {"properties": properties}}
         body = {"index_patterns": [self.name], "data_stream": {}, "template": template, "priority": priority}
-        httpx.put(f"{self.server}/_index_template/{self.name}", json=body).raise_for_status()
+        url = f"{self.server}/_index_template/{self.name}"
+        httpx.put(url, json=body, timeout=60).raise_for_status()
 
     def add(self, *numbers: int, **more: object) -> None:
         """Documents of one second after the other, findable at once."""

@@ -81,7 +81,8 @@ class Secured:
         """A request of the administrator's."""
         trusted = ssl.create_default_context(cafile=str(self.ca_certs))
         who = how.pop("auth", ("elastic", self.password))
-        return httpx.request(method, self.url + path, auth=who, verify=trusted, **how).raise_for_status()
+        asked = {"auth": who, "verify": trusted, "timeout": 60, **how}
+        return httpx.request(method, self.url + path, **asked).raise_for_status()
 
     def api_key(self, index: str, *privileges: str) -> dict[str, str]:
         """A new key with these privileges on an index: `id`, `api_key`, and both `encoded` in one."""

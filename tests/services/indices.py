@@ -17,4 +17,4 @@ def indices(server: str) -> Iterator[Callable[[], str]]:
     yield make
     for name in names:
         url = f"{server}/{name}"
-        httpx.delete(url, params={"ignore_unavailable": "true"}).raise_for_status()
+        httpx.delete(url, params={"ignore_unavailable": "true"}, timeout=60).raise_for_status()
