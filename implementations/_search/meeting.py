@@ -20,11 +20,12 @@ from implementations._search.indices import Index, named
 from implementations._search.newest import Order, comparable, require_plain
 from implementations._search.searches import Present
 from implementations.loading.write_modes import Write
-from pipeline_framework.errors import BadData
+from pipeline_framework.errors import BadData, Unavailable
 from pipeline_framework.interfaces import Staged
 
 Effect = Literal["inserted", "updated", "deleted", "buried"]
 MOST = 5_000  # documents that are looked at in one request
+ROUNDS = 100  # in each somebody else's change went through: an end that only a broken answer comes to
 
 
 class Row(NamedTuple):
@@ -90,7 +91,7 @@ class Meeting:
 
     def _settled(self, rows: Sequence[Row], before: Callable[[], None]) -> "Counter[Effect | None]":
         done = Counter[Effect | None]()
-        while rows:
+        for _ in range(ROUNDS):
             there = self._present(rows)
             before()  # after the look: what somebody with a newer epoch writes from here on is a conflict
             effects = {row.name: effect(self.write, row, self._stored(there.get(row.name))) for row in rows}
@@ -98,7 +99,12 @@ class Meeting:
             conflicts = bulk.offer(self.index.cluster, self.index.name, lines) if lines else set()
             done.update(made for name, made in effects.items() if name not in conflicts)
             rows = [row for row in rows if row.name in conflicts]
-        return done
+            if not rows:
+                return done
+        raise Unavailable(
+            f"{len(rows)} documents of index {self.index.name} were changed by somebody else between every "
+            f"look and change, {ROUNDS} times over: the window is loaded again."
+        )
 
     def _rows(self) -> Iterator[Row]:
         begin = 0

@@ -58,8 +58,6 @@ def _of_the_scope(batch: pa.RecordBatch, scope: Mapping[str, str | int], name: s
 
 
 def _require_finite(column: pa.Array, name: str) -> None:
-    if pa.types.is_dictionary(column.type):
-        column = column.dictionary
     if pa.types.is_floating(column.type) and pc.all(pc.is_finite(column)).as_py() is False:
         raise BadData(
             f"Column {name} holds numbers that are infinite or none, which JSON has no word for; nothing was "

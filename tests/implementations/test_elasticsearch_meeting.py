@@ -12,7 +12,7 @@ import pytest
 from pydantic import SecretStr
 
 from implementations._search import documents as _documents
-from implementations._search import patience
+from implementations._search import meeting, patience
 from implementations.elasticsearch.target import ElasticsearchTarget
 from implementations.loading.write_modes import Write
 from pipeline_framework.errors import BadData, Fenced, Unavailable
@@ -202,6 +202,26 @@ def test_what_cannot_be_looked_at_is_not_taken_for_nothing(
     with pytest.raises(Unavailable, match="cannot say what is there"):
         late.loaded(lock_for())
     assert shown(target) == expected(happened, soft=False)
+
+
+def test_looking_again_has_an_end(
+    target: ElasticsearchTarget, between: GoBetween, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An answer says of a document again and again that it is not there, and of its making that it is."""
+    monkeypatch.setattr(meeting, "ROUNDS", 3)
+    happened = [Event(0, 1, 0), Event(1, 1, 0)]
+    load(target, tmp_path, 0, happened, 1)
+
+    def blind(asked: Asked, answer: Answered) -> Answered:
+        if asked.path != f"/{target.index}/_mget":
+            return answer
+        docs = httpx.Response(200, content=answer.body).json()["docs"]
+        return answer.told(docs=[{"_id": each["_id"], "found": False} for each in docs])
+
+    between.after = blind
+    with pytest.raises(Unavailable, match=r"1 documents of index .* 3 times over"):
+        load(through(between, target), tmp_path, 1, happened, 2)
+    assert shown(target) == expected(happened[:1], soft=False)
 
 
 def silent(index: str) -> Callable[[Asked, Answered], Answered]:
