@@ -47,5 +47,5 @@ pins: setup-test ## write requirements/*.txt anew from pyproject.toml
 	@scripts/pins.sh
 
 clean: ## take away .venv, var and what the example wrote
-	rm -rf .venv .venv-oldest .venv-fake_snowflake var
+	rm -rf .venv .venv-oldest .venv-fake_snowflake .venv-elasticsearch_9 var
 	cd examples/flights && rm -rf control.db control.db-* stage warehouse.duckdb warehouse.duckdb.*

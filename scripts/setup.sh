@@ -1,12 +1,12 @@
 #!/bin/sh
-# setup.sh run|test|oldest|fake_snowflake: bring .venv to what requirements/run.txt or test.txt says, with venv and
-# pip alone; oldest.txt and fake_snowflake.txt have environments of their own, .venv-oldest and .venv-fake_snowflake.
+# setup.sh run|test|oldest|fake_snowflake|elasticsearch_9: bring .venv to what requirements/run.txt or test.txt says,
+# with venv and pip alone; oldest.txt, fake_snowflake.txt and elasticsearch_9.txt have environments of their own, .venv-….
 # Does nothing when the lock and pyproject.toml are those of the last time. PYTHON=... chooses an interpreter.
 set -eu
 cd "$(dirname "$0")/.."
 lock=requirements/$1.txt
 venv=.venv
-case $1 in oldest | fake_snowflake) venv=.venv-$1 ;; esac
+case $1 in oldest | fake_snowflake | elasticsearch_9) venv=.venv-$1 ;; esac
 
 stop() {
     echo "$*" >&2
@@ -45,5 +45,5 @@ fi
 echo "Installing $lock ..."
 pip="env PIP_DISABLE_PIP_VERSION_CHECK=1 $venv/bin/python -m pip --quiet install"
 $pip --require-hashes -r "$lock" || stop "pip could not install $lock: see above; is the package index reachable (pip config list)?"
-[ "$1" = fake_snowflake ] || $pip --no-deps --no-build-isolation --editable .
+case $1 in run | test | oldest) $pip --no-deps --no-build-isolation --editable . ;; esac
 state >"$venv/installed-$1"

@@ -164,7 +164,8 @@ def _optional(field: Field[Any]) -> bool:
 def _explained(found: type, field: Field[Any], hint: Any) -> str:
     described = next((each.description for each in _metadata(hint) if each.description), None)
     document = " ".join((found.__doc__ or "").split())
-    match = re.search(rf"`{field.name}`: (.+?\.)(?=\s`\w+`: |\s*$|\s[A-Z])", document)
+    # `key`: what it is. Several keys may share it: `one`, `other`: what they are.
+    match = re.search(rf"`{field.name}`(?:, `\w+`)*: (.+?\.)(?=\s`\w+`(?:, `\w+`)*: |\s*$|\s[A-Z])", document)
     return described or (match[1][0].upper() + match[1][1:] if match else "")
 
 
