@@ -23,10 +23,11 @@ from pydantic import Field, SecretStr
 class Own:
     """Rows of a service.
 
-    `pages`: pages in one request. `host`: its name, as in `dig`.
+    `pages`: pages in one request. `user`, `password`: those of the service. `host`: its name, as in `dig`.
     """
 
     pages: int = 3
+    user: str = ""
     host: Annotated[str, Field(examples=["api.example.com"])] = "x"
     password: SecretStr = SecretStr("")
 
@@ -120,7 +121,8 @@ def test_a_system_that_nobody_foresaw_needs_no_change(
     text = write(tmp_path / "b", "scaffold_own:Own").pipeline_file.read_text()
     assert "  # Pages in one request.\n  # pages: 3\n" in text
     assert "  # Its name, as in `dig`.\n  # host: api.example.com\n" in text
-    assert "# password: ''\n" in text
+    shared = "  # Those of the service.\n"
+    assert f"{shared}  # user: ''\n{shared}  # password: ''\n" in text
 
 
 def test_nothing_is_overwritten(tmp_path: Path) -> None:
