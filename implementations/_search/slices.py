@@ -1,8 +1,8 @@
 """Documents at one point in time: streams side by side, each slice after slice, page by page."""
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, suppress
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from itertools import chain
 from math import ceil
@@ -36,9 +36,9 @@ class Stream:
 
     cluster: Cluster
     query: Mapping[str, Any]
-    slices: Sequence[Mapping[str, Any]]
     point: str
     size: int
+    slices: Sequence[Mapping[str, Any]] = ()
 
     def answers(self) -> Iterator[bytes]:
         """Pages as they came; the next is asked for while others look into the last."""
@@ -105,15 +105,21 @@ class Pages:
         return batch.append_column(self._id_column, pa.array([hit.id for hit in hits], pa.string()))
 
 
-def read(streams: Sequence[Stream], pages: Pages) -> Iterator[pa.RecordBatch]:
-    """The batches of all streams as they come; their point in time is let go of at the end.
+def read(streams: Sequence[Stream], pages: Pages) -> Generator[pa.RecordBatch]:
+    """The batches of all streams as they come.
 
     One thread decodes for all: it holds the interpreter, and another would only wait for it.
     """
+    with closing(merged([each.answers() for each in streams], ahead=1)) as answers:
+        batches = filter(len, map(pages.batch, answers))
+        yield from merged([batches], ahead=1)
+
+
+@contextmanager
+def let_go(streams: Sequence[Stream]) -> Iterator[None]:
+    """Forget their point in time at the end of the block, under every name that it got."""
     try:
-        with closing(merged([each.answers() for each in streams], ahead=1)) as answers:
-            batches = filter(len, map(pages.batch, answers))
-            yield from merged([batches], ahead=1)
+        yield
     finally:
         for each in {each.point: each for each in streams}.values():
             with suppress(PipelineError):

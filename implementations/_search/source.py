@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass, field, fields
 from functools import cached_property
 from typing import Annotated, Any, Literal
@@ -15,7 +15,7 @@ from implementations._search import searches
 from implementations._search.bounds import TimeBounds, Unit
 from implementations._search.mapping import properties_of, schema_of
 from implementations._search.server import Cluster, Server
-from implementations._search.slices import KEEP_ALIVE, Pages, Stream, dealt, read
+from implementations._search.slices import KEEP_ALIVE, Pages, Stream, dealt, let_go, read
 from implementations.reading.counted import timeless
 from implementations.reading.documents import Contract, Documents
 from implementations.reading.json_types import UNIT
@@ -71,18 +71,26 @@ class SearchSource(ABC):
             return self._window_count(cluster, within, index=self.index)
 
     def read(self, window: Window) -> Reading:
+        tally = Tally()
+        rows = self._snapshot(window, tally)
+        schema, count = next(rows)
+        return Reading(schema, rows, count, tally)
+
+    def _snapshot(self, window: Window, tally: Tally) -> Iterator[Any]:
+        """Schema and count, then the batches: begun by `read`, so that whoever gives up closes everything."""
         with self._connected() as cluster:
             properties = self._properties(cluster)
             within, schema = self._bounds(properties).within(window), self._schema(properties)
             documents = Documents(schema, self.schema, self._where, self.extra_column)
-            point = cluster.remember(self.index, KEEP_ALIVE)
-            count = self._window_count(cluster, within, point=point)
-        tally = Tally()
-        pages = Pages(documents, tally, self._where, self.id_column)
-        rows = self._rows(pages, self._all(within), point, count)
-        return Reading(
-            self._with_id(documents.schema), self._complete(rows, window, count, tally), count, tally
-        )
+            about = (cluster, self._all(within), cluster.remember(self.index, KEEP_ALIVE), self.page_rows)
+            streams = [Stream(*about) for _ in range(self.slices)]
+            with let_go(streams):
+                count = self._window_count(cluster, within, point=streams[0].point)
+                yield self._with_id(documents.schema), count
+                for stream, slices in zip(streams, dealt(self.slices, count, cluster), strict=True):
+                    stream.slices = slices
+                with closing(read(streams, Pages(documents, tally, self._where, self.id_column))) as batches:
+                    yield from self._complete(batches, window, count, tally)
 
     @property
     def _where(self) -> str:
@@ -132,13 +140,6 @@ class SearchSource(ABC):
 
     def _with_id(self, schema: pa.Schema) -> pa.Schema:
         return schema.append(pa.field(self.id_column, pa.string())) if self.id_column else schema
-
-    def _rows(
-        self, pages: Pages, query: Mapping[str, Any], point: str, count: int
-    ) -> Iterator[pa.RecordBatch]:
-        with self._connected() as cluster:
-            slices = dealt(self.slices, count, cluster)
-            yield from read([Stream(cluster, query, each, point, self.page_rows) for each in slices], pages)
 
     def _complete(
         self, batches: Iterator[pa.RecordBatch], window: Window, count: int, tally: Tally

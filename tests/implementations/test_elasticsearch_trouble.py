@@ -14,7 +14,7 @@ import pytest
 
 from implementations._search import patience, slices
 from implementations.elasticsearch.client import ElasticsearchCluster
-from pipeline_framework.errors import Misuse, Unavailable
+from pipeline_framework.errors import BadData, Misuse, Unavailable
 from pipeline_framework.testing.source_contract import table_of
 from tests.implementations.test_elasticsearch import WINDOW, Index, numbered, numbers
 from tests.services.go_between import Answered, Asked, GoBetween, go_between
@@ -168,6 +168,21 @@ def test_a_reading_that_is_given_up_leaves_nothing_behind(
     with closing(batches), suppress(Unavailable):  # type: ignore[type-var]
         next(batches)
     assert [each for each in threading.enumerate() if "_feed" in each.name] == []
+    assert between.asked[-1].method == "DELETE"
+
+
+def test_a_reading_that_never_begins_leaves_no_point_in_time(index: Index, between: GoBetween) -> None:
+    """Nobody took a row of it: what fails before the first, as a stage that is fenced, closes it."""
+    with closing(index.source().read(WINDOW).batches):  # type: ignore[type-var]
+        assert between.asked[-1].method != "DELETE"
+    assert between.asked[-1].method == "DELETE"
+
+
+def test_a_reading_that_is_refused_leaves_no_point_in_time(index: Index, between: GoBetween) -> None:
+    """Its count is taken at the point in time, and may end the reading before it has begun."""
+    index.add({"number": 41})
+    with pytest.raises(BadData, match=r"1 rows of index .* have no at"):
+        index.source().read(WINDOW)
     assert between.asked[-1].method == "DELETE"
 
 
