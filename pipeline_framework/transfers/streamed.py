@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import reduce
@@ -70,10 +71,10 @@ class StreamedTransfer:
 
     def columns(self) -> str:
         """What the transforms make of the source's columns, and whether the target's time is among them."""
-        reading = self.source.read(LONG_AGO)
-        names = changed(reading, self.transforms).schema.names
-        for _ in reading.batches:  # what it opened closes at its end
-            pass
+        with begun(self.source, LONG_AGO) as reading:
+            names = changed(reading, self.transforms).schema.names
+            for _ in reading.batches:  # what it opened closes at its end
+                pass
         time = getattr(self.target, "time_field", None)
         if time and time not in names:
             raise Misuse(
@@ -88,11 +89,11 @@ class StreamedTransfer:
         return self.target.count(lock.window)
 
     def source_to_stage(self, lock: Lock) -> Manifest:
-        reading = self.source.read(lock.window)
-        most = self.tolerated(reading.count)
-        emit(Expecting(lock.record_id, reading.count))
-        reading = changed(reading, self.transforms, most + GATHERED)
-        manifest = self.stage.write(lock, counted(reading, lock))
+        with begun(self.source, lock.window) as given:
+            most = self.tolerated(given.count)
+            emit(Expecting(lock.record_id, given.count))
+            reading = changed(given, self.transforms, most + GATHERED)
+            manifest = self.stage.write(lock, counted(reading, lock))
         if reading.tally.bad > most:
             raise too_many(lock, reading, most, manifest.bad_place)
         return manifest
@@ -113,6 +114,16 @@ class StreamedTransfer:
 
     def replaces(self) -> bool:
         return getattr(getattr(self.target, "write", None), "mode", "") != "append"
+
+
+@contextmanager
+def begun(source: Source, window: Window) -> Iterator[Reading]:
+    """A window's reading, whose threads and connections end with the block, whoever remembers its errors."""
+    reading = source.read(window)
+    try:
+        yield reading
+    finally:
+        getattr(reading.batches, "close", lambda: None)()
 
 
 def too_many(lock: Lock, reading: Reading, most: int, place: str) -> BadData:
@@ -142,7 +153,6 @@ def changed(reading: Reading, transforms: Sequence[Transform], most: int = sys.m
             add_up(tally, own, reading.tally)
             yield out
             if tally.bad > most:
-                getattr(reading.batches, "close", lambda: None)()  # its threads and connections end here
                 return
         add_up(tally, own, reading.tally)
 

@@ -10,11 +10,13 @@ import pytest
 
 from implementations.duckdb import DuckDBTarget
 from implementations.object_store.local import LocalStage
-from pipeline_framework.errors import BadData
+from pipeline_framework.errors import BadData, Unavailable
 from pipeline_framework.interfaces import Manifest, PutAside, Reading
 from pipeline_framework.testing.truth import lock_for
 from pipeline_framework.transfers.streamed import StreamedTransfer, changed
 from pipeline_framework.windows import Window
+
+NOWHERE = DuckDBTarget("no such file", "t", "at")  # nothing is loaded here
 
 
 @dataclass(frozen=True)
@@ -107,8 +109,7 @@ class Scripted:
 def moved(given: Reading, tmp_path: Path, tolerated: int) -> Manifest:
     """A reading staged through `Picky`."""
     stage = LocalStage(str(tmp_path / "stage"))
-    target = DuckDBTarget(str(tmp_path / "warehouse.duckdb"), "t", "at")
-    transfer = StreamedTransfer(Scripted(given), stage, target, [Picky()], lambda _: tolerated)
+    transfer = StreamedTransfer(Scripted(given), stage, NOWHERE, [Picky()], lambda _: tolerated)
     return transfer.source_to_stage(lock_for())
 
 
@@ -128,10 +129,8 @@ def test_one_bad_row_more_fails_the_window(tmp_path: Path) -> None:
     assert len(letters.read_text().splitlines()) == 9
 
 
-def test_a_reading_that_is_all_bad_ends_early(tmp_path: Path) -> None:
-    """After a thousand letters more than tolerated nobody reads on, and the source is closed."""
-    closed = []
-    given = reading(*[500] * 100)
+def watched(given: Reading, closed: list[bool]) -> Reading:
+    """The same reading, which tells of its end."""
 
     def batches() -> Iterator[pa.RecordBatch]:
         try:
@@ -139,6 +138,32 @@ def test_a_reading_that_is_all_bad_ends_early(tmp_path: Path) -> None:
         finally:
             closed.append(True)
 
+    return replace(given, batches=batches())
+
+
+def test_a_reading_that_is_all_bad_ends_early(tmp_path: Path) -> None:
+    """After a thousand letters more than tolerated nobody reads on, and the source is closed."""
+    closed = list[bool]()
     with pytest.raises(BadData, match="2,500 of 50,000 rows"):
-        moved(replace(given, batches=batches()), tmp_path, 1000)
+        moved(watched(reading(*[500] * 100), closed), tmp_path, 1000)
     assert closed == [True]
+
+
+@dataclass(frozen=True)
+class Broken:
+    """Fails at the first row."""
+
+    def apply(self, batch: pa.RecordBatch, put_aside: PutAside) -> pa.RecordBatch:
+        if batch.num_rows:
+            raise Unavailable("the stage is away")
+        return batch
+
+
+def test_a_source_is_closed_where_the_reading_breaks(tmp_path: Path) -> None:
+    """Its threads and connections end at once, not when whoever tries again has forgotten the error."""
+    closed = list[bool]()
+    given = watched(reading(5, 4), closed)
+    transfer = StreamedTransfer(Scripted(given), LocalStage(str(tmp_path)), NOWHERE, [Broken()])
+    with pytest.raises(Unavailable, match="is away") as kept:
+        transfer.source_to_stage(lock_for())
+    assert (closed, kept.value.args) == ([True], ("the stage is away",))
