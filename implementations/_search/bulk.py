@@ -1,7 +1,7 @@
 """Bulk requests: every item of an answer is looked at."""
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -99,7 +99,7 @@ class _FoundPage(msgspec.Struct):
 
 def deletions(
     cluster: Cluster, index: str, query: Mapping[str, Any], epoch: int, stale: Callable[[str, int], bool]
-) -> Iterator[list[bytes]]:
+) -> Generator[list[bytes]]:
     """Requests that delete, with the epoch as version, what a query finds and `stale` says so of."""
     point = cluster.remember(index, KEEP_ALIVE)
     try:

@@ -5,6 +5,7 @@ whoever loads next brings every row anew and deletes the rest.
 """
 
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any
@@ -38,8 +39,9 @@ class Replacing:
 
     def delete(self, query: Mapping[str, Any], stale: Callable[[str, int], bool]) -> None:
         """Take out what the query finds and `stale` says so of, by id and version."""
-        gone = bulk.deletions(self.index.cluster, self.index.name, query, self.lock.epoch, stale)
-        bulk.send(self.index.cluster, self.index.name, filter(None, gone), self._still)
+        found = bulk.deletions(self.index.cluster, self.index.name, query, self.lock.epoch, stale)
+        with closing(found) as gone:  # else its point in time would outlive the client that can forget it
+            bulk.send(self.index.cluster, self.index.name, filter(None, gone), self._still)
         self.index.refresh()
 
     def _append(self, staged: Staged, rows: int, held: Seen) -> None:

@@ -1,10 +1,14 @@
-"""A point in time that a target cannot let go of is left to the server."""
+"""A target lets go of its points in time, once, whatever else goes wrong."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
+from pipeline_framework.errors import Fenced
+from pipeline_framework.interfaces import Staged
 from pipeline_framework.testing.staged import staged_in
 from pipeline_framework.testing.truth import WINDOW, lock_for, truth
 from tests.implementations.test_elasticsearch_target import made
@@ -25,8 +29,33 @@ def test_a_load_does_not_wait_for_a_server_to_forget(
 
         between.before = refuses
         target = made(between.url, fresh_index)
-        target.load(lock_for(), staged_in(tmp_path / "more", truth(rows=5).select(["happened_at", "text"])))
-        fewer = staged_in(tmp_path / "fewer", truth(rows=2).select(["happened_at", "text"]))
-        assert target.load(lock_for(epoch=2), fewer).rows == target.count(WINDOW) == 2
+        target.load(lock_for(), put(tmp_path, 5))
+        assert target.load(lock_for(epoch=2), put(tmp_path, 2)).rows == target.count(WINDOW) == 2
         forgotten = [asked for asked in between.asked if asked.method == "DELETE"]
     assert len(forgotten) == 1
+
+
+def test_a_load_that_is_overtaken_leaves_no_point_in_time(
+    elasticsearch_server: str, fresh_index: Callable[[], str], tmp_path: Path
+) -> None:
+    """It stops before it deletes anything, and leaves nothing open for as long as its error is remembered."""
+    with go_between(elasticsearch_server) as between:
+        target = made(between.url, fresh_index)
+        target.load(lock_for(), put(tmp_path, 5))
+        newer = replace(target, url=SecretStr(elasticsearch_server))
+
+        def overtaken(asked: Asked) -> Asked:
+            if asked.path.startswith("/_search?"):
+                newer.load(lock_for(epoch=3), put(tmp_path, 4))
+            return asked
+
+        between.before = overtaken
+        with pytest.raises(Fenced) as remembered:
+            target.load(lock_for(epoch=2), put(tmp_path, 2))
+        assert between.asked[-1].method == "DELETE", remembered
+        assert newer.count(WINDOW) == 4
+
+
+def put(folder: Path, rows: int) -> Staged:
+    """So many rows of the window."""
+    return staged_in(folder / str(rows), truth(rows=rows).select(["happened_at", "text"]))
