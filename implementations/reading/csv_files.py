@@ -136,5 +136,15 @@ def _plainly(file: File) -> Iterator[None]:
     except (pa.ArrowInvalid, pa.ArrowKeyError, UnicodeDecodeError) as refused:
         file.unchanged()
         why = str(refused).partition("\n")[0].rstrip(".")
-        remedy = "Correct that line, save it as UTF-8, or declare the column in `source.columns`."
-        raise BadData(f"{file.path} is no well-formed CSV: {why}. {remedy}") from refused
+        raise BadData(f"{file.path} is no well-formed CSV: {why}. {_remedy(why)}") from refused
+
+
+def _remedy(why: str) -> str:
+    if "codec" in why or "UTF8" in why:
+        return "Save the file as UTF-8."
+    if "conversion error" in why:
+        return "Correct that row, or declare the column in `source.columns`."
+    if "straddling" in why:
+        most = BLOCKS[-1] // 1024**2
+        return f"A row may have {most} MB: close the quotes of its values, or shorten it."
+    return "Correct that row."

@@ -39,12 +39,16 @@ def files_of(path: str, declared: Format | None) -> list[File]:
     """The files of a path, sorted: one file, a folder with all below it, or a pattern (`**` too).
 
     Files and folders whose names begin with `.` or `_` are left out: writers keep unfinished work
-    there. Raises `Misuse` when nothing matches or may be read, `BadData` for an empty file.
+    there. Raises `Misuse` when nothing matches or may be read, `BadData` for an empty file, `Unavailable`
+    for a place that does not answer.
     """
     try:
         found = [_seen(name, declared or _format_of(name)) for name in _names(Path(path), declared)]
     except PermissionError as refused:
         raise _denied(path) from refused
+    except OSError as refused:
+        seen = f"{refused.filename or path} cannot be looked at ({refused.strerror})"
+        raise Unavailable(f"{seen}: mend it, or change `source.path`.") from refused
     if not found:
         raise Misuse(f"No file matches `source.path`: {path}. Correct the path, or put the files there.")
     for file in found:
@@ -100,7 +104,10 @@ def _seen(name: str, kind: Format) -> File:
 
 
 def vanished(name: str) -> Unavailable:
-    """The error for a file that was there a moment ago."""
+    """The error for a file that was there a moment ago, or a link to none."""
+    if (link := Path(name)).is_symlink():
+        there = link.readlink()
+        return Unavailable(f"{name} is a link to {there}, which is not there: make it, or remove the link.")
     return Unavailable(f"{name} vanished while it was read; the window is read again.")
 
 

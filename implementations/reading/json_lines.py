@@ -87,6 +87,7 @@ def _blocks(file: File) -> Iterator[tuple[int, bytes]]:
 def _parsed(file: File, block: bytes, line: int, options: pj.ParseOptions) -> pa.Table:
     reading = pj.ReadOptions(use_threads=False, block_size=len(block) + 1)
     try:
+        block.decode()  # Arrow takes any bytes as text, which no target does
         return pj.read_json(io.BytesIO(block), reading, options)
     except (pa.ArrowInvalid, UnicodeDecodeError) as refused:
         raise _fault(file, block, line, refused) from refused
@@ -142,7 +143,9 @@ def _fault(file: File, block: bytes, first: int, refused: Exception) -> BadData:
     for number, line, value in _lines(block, first):
         if not isinstance(value, dict):
             text = line[:80].decode(errors="replace")
-            return BadData(f"{file.path}, line {number}, is no JSON object: {text!r}. Correct or remove it.")
+            return BadData(
+                f"{file.path}, line {number}, is no JSON object in UTF-8: {text!r}. Correct or remove it."
+            )
     last, why = first + block.count(b"\n") - 1, str(refused).partition("\n")[0]
     return BadData(f"{file.path}, lines {first} to {last}: {why}. Correct them, or declare `source.columns`.")
 

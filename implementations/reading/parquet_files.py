@@ -98,7 +98,9 @@ def _batches(
     if groups:
         with _opened(file) as parquet:
             numbers = [group.number for group in groups]
-            yield from parquet.iter_batches(rows, numbers, columns, use_threads=False)
+            for batch in parquet.iter_batches(rows, numbers, columns, use_threads=False):
+                batch.validate(full=True)  # text in UTF-8, which Parquet promises and Arrow takes on trust
+                yield batch
 
 
 @contextmanager

@@ -132,10 +132,11 @@ def test_a_target_that_is_no_database_is_left_alone(flights: Flights) -> None:
     assert (flights.folder / "warehouse.duckdb").read_text().startswith("a diary")
 
 
-# Root may write everywhere, unless it gave up CAP_DAC_OVERRIDE (1) for what it runs: PR_CAPBSET_DROP is 24.
+# Root may read and write everywhere, unless it gave up CAP_DAC_OVERRIDE (1) and CAP_DAC_READ_SEARCH (2) for
+# what it runs: PR_CAPBSET_DROP is 24.
 BOUND_BY_PERMISSIONS = """
 import ctypes, os, sys
-os.geteuid() or ctypes.CDLL(None).prctl(24, 1, 0, 0, 0)
+os.geteuid() or [ctypes.CDLL(None).prctl(24, right, 0, 0, 0) for right in (1, 2)]
 os.execv(sys.argv[1], sys.argv[1:])
 """
 
