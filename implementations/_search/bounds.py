@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from implementations._search.mapping import leaf
+from implementations._search.server import Part
 from implementations.reading.times import microseconds
 from pipeline_framework.errors import Misuse
 from pipeline_framework.windows import Window
@@ -24,15 +25,19 @@ class TimeBounds:
     unit: Unit | None = None
 
     @classmethod
-    def of(cls, name: str, properties: Mapping[str, Any], unit: Unit | None, where: str) -> "TimeBounds":
+    def of(
+        cls, name: str, properties: Mapping[str, Any], unit: Unit | None, where: str, part: Part = "source"
+    ) -> "TimeBounds":
         """The time field of a mapping; `Misuse` where it is missing or holds no times."""
         kind = leaf(properties, name).get("type")
         if kind in {"date", "date_nanos"} or (kind in _NUMBERS and unit):
             return cls(name, str(kind), unit)
         if kind is None or name not in properties:
-            raise Misuse(f"{where} has no field {name} at the top: correct `source.time_field`.")
-        remedy = "declare `source.time_unit` (s, ms, us or ns)" if kind in _NUMBERS else "name a date field"
-        raise Misuse(f"The time field {name} of {where} is {kind}, not a date: {remedy}.")
+            raise Misuse(f"{where} has no field {name} at the top: correct `{part}.time_field`.")
+        counted = kind in _NUMBERS and part == "source"
+        remedy = "declare `source.time_unit` (s, ms, us or ns)" if counted else "name another"
+        key = "" if counted else f" with `{part}.time_field`"
+        raise Misuse(f"The time field {name} of {where} is {kind}, not a date: {remedy}{key}.")
 
     def within(self, window: Window) -> dict[str, Any]:
         """The query for start <= time < end."""

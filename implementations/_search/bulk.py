@@ -60,10 +60,18 @@ def _sent(cluster: Cluster, index: str, lines: list[bytes]) -> list[_Item]:
     items = [item for each in told.items for item in each.values()] if told.errors else []
     # A document that was to go and is gone already has a status, and no error.
     failed = {place: item for place, item in enumerate(items) if item.error is not None}
+    for item in failed.values():
+        if _of_the_index(item):
+            raise cluster.server.told(item.status, {"error": _error(item)})
     if any(item.status in BUSY for item in failed.values()):
         lines[:] = [lines[place] for place in failed]  # what is rejected is rejected again
         raise Busy(f"index {index}: {len(failed)} documents were refused for the moment.")
     return list(failed.values())
+
+
+def _of_the_index(item: _Item) -> bool:
+    """Whether it is not the document that is refused, but every one: no right, a block, a closed index."""
+    return item.status in {401, 403} or _error(item).get("type") == "index_closed_exception"
 
 
 def _judge(index: str, rejected: Sequence[_Item]) -> None:
@@ -77,9 +85,13 @@ def _judge(index: str, rejected: Sequence[_Item]) -> None:
 
 
 def _why(item: _Item) -> str:
-    error = item.error if isinstance(item.error, dict) else {"reason": item.error}
+    error = _error(item)
     cause = error.get("caused_by") or {}
     return " ".join(f"{error.get('reason')} {cause.get('reason', '')}".split())
+
+
+def _error(item: _Item) -> dict[str, Any]:
+    return item.error if isinstance(item.error, dict) else {"reason": item.error}
 
 
 class _Found(msgspec.Struct):
@@ -95,16 +107,20 @@ class _FoundHits(msgspec.Struct):
 
 class _FoundPage(msgspec.Struct):
     hits: _FoundHits
+    pit_id: str | None = None
 
 
 def deletions(
     cluster: Cluster, index: str, query: Mapping[str, Any], epoch: int, stale: Callable[[str, int], bool]
 ) -> Generator[list[bytes]]:
     """Requests that delete, with the epoch as version, what a query finds and `stale` says so of."""
-    point = cluster.remember(index, KEEP_ALIVE)
+    point, behind = cluster.remember(index, KEEP_ALIVE), list[Any]()
     try:
-        behind: list[Any] | None = None
-        while hits := _page(cluster, point, query, behind):
+        while True:
+            page = _page(cluster, point, query, behind)
+            point, hits = page.pit_id or point, page.hits.hits  # the server may name it anew with every page
+            if not hits:
+                return
             # In its own words, as an index behind an alias has a name of its own.
             yield [_deletion(hit, epoch) for hit in hits if stale(hit.id, hit.version)]
             behind = hits[-1].sort
@@ -113,7 +129,7 @@ def deletions(
             cluster.forget(point)
 
 
-def _page(cluster: Cluster, point: str, query: Mapping[str, Any], behind: list[Any] | None) -> list[_Found]:
+def _page(cluster: Cluster, point: str, query: Mapping[str, Any], behind: list[Any]) -> _FoundPage:
     how = {
         "sort": cluster.order,
         "size": 10_000,
@@ -123,7 +139,7 @@ def _page(cluster: Cluster, point: str, query: Mapping[str, Any], behind: list[A
     }
     after = {"search_after": behind} if behind else {}
     body = {"pit": {"id": point, "keep_alive": KEEP_ALIVE}, "query": query, **how, **after}
-    return msgspec.json.decode(cluster.ask("POST", "/_search", body, **WHOLE), type=_FoundPage).hits.hits
+    return msgspec.json.decode(cluster.ask("POST", "/_search", body, **WHOLE), type=_FoundPage)
 
 
 def _deletion(hit: _Found, epoch: int) -> bytes:

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pyarrow as pa
 
-from implementations._search import contracts, graves, searches
+from implementations._search import bulk, contracts, graves, searches
 from implementations._search.bounds import TimeBounds
 from implementations._search.documents import rows_of
 from implementations._search.field_types import holds, storable
@@ -48,8 +48,7 @@ class Index:
 
     def within(self, window: Window) -> dict[str, Any]:
         """The query for the documents of a window, within the scope."""
-        time = TimeBounds.of(self.time_field, self.properties or {}, None, f"index {self.name}")
-        return {"bool": {"filter": [time.within(window), *self._terms]}}
+        return {"bool": {"filter": [self._time.within(window), *self._terms]}}
 
     def everything(self) -> dict[str, Any]:
         """The query for all documents within the scope."""
@@ -98,12 +97,20 @@ class Index:
         self.cluster.ask("POST", f"{searches.path_of(self.name)}/_refresh")
 
     def writable(self) -> bool:
-        """Prove the right to write without changing a document; False where there is no index yet."""
+        """Prove that it is read and written, changing no document; False where there is no index yet."""
         if self.properties is None:
             return False
+        if self.properties:
+            self.count({"exists": {"field": self._time.name}})
         nothing = {"delete": {"_id": "no document of this pipeline"}}
-        self.cluster.ask("POST", f"{searches.path_of(self.name)}/_bulk", msgspec.json.encode(nothing) + b"\n")
+        bulk.offer(self.cluster, self.name, [msgspec.json.encode(nothing) + b"\n"])
         return True
+
+    @property
+    def _time(self) -> TimeBounds:
+        return TimeBounds.of(
+            self.time_field, self.properties or {}, None, f"index {self.name}", self.cluster.server.part
+        )
 
     @property
     def _terms(self) -> list[dict[str, Any]]:

@@ -8,7 +8,7 @@ import msgspec
 
 from implementations._search.answers import Page, Refused
 from implementations._search.patience import again
-from implementations._search.server import Busy, Cluster
+from implementations._search.server import Busy, Cluster, Missing
 
 # Rather fail than leave shards out; text, as it also stands in addresses.
 WHOLE = {"allow_partial_search_results": "false"}
@@ -21,8 +21,13 @@ def path_of(index: str) -> str:
 
 def mappings(cluster: Cluster, index: str, *, missing: bool = False) -> dict[str, Any]:
     """The mapping of each index behind a name; none where it is allowed to be `missing`."""
-    lenient = {"ignore_unavailable": "true"} if missing else {}
-    found: dict[str, Any] = msgspec.json.decode(cluster.ask("GET", f"{path_of(index)}/_mapping", **lenient))
+    try:
+        answer = cluster.ask("GET", f"{path_of(index)}/_mapping")
+    except Missing:  # rather than `ignore_unavailable`, to which a closed index is missing too
+        if not missing:
+            raise
+        return {}
+    found: dict[str, Any] = msgspec.json.decode(answer)
     return found
 
 

@@ -1,7 +1,7 @@
 """How a cluster is named and reached, and what its refusals mean."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,12 +11,15 @@ from urllib.parse import unquote, urlsplit
 import msgspec
 from pydantic import SecretStr
 
-from pipeline_framework.errors import Misuse, PipelineError, Unavailable
+from pipeline_framework.errors import BadData, Misuse, PipelineError, Unavailable
 
 BUSY = {429, 502, 503, 504}  # too many requests, circuit breakers, nodes that come and go
 _LOGIN = re.compile(r"(?<=://)[^/@]*@")
 _SCHEME = re.compile(r"^(elasticsearch|opensearch)://")  # what a connection of Airflow's may begin with
-_PRIVILEGES = {
+# One request by itself, and what the server lets be under way: www.elastic.co/docs, "indexing pressure".
+_PRESSURE = re.compile(r"operation_bytes=(\d+), max_\w+_bytes=(\d+)")
+Part = Literal["source", "target"]
+_PRIVILEGES: Mapping[Part, str] = {
     "source": "read and view_index_metadata",
     "target": "read, write, create_index, maintenance and view_index_metadata, also on its ledger",
 }
@@ -34,6 +37,10 @@ class AlreadyThere(Misuse):
     """An index of that name was made meanwhile."""
 
 
+class Missing(Misuse):
+    """There is no index of that name."""
+
+
 @dataclass(frozen=True, slots=True)
 class Server:
     """Nodes of a cluster, and what they are asked about; `where` names it in messages.
@@ -49,7 +56,7 @@ class Server:
     verify_certs: bool
     timeout_seconds: int
     api_key: SecretStr | None = None
-    part: Literal["source", "target"] = "source"
+    part: Part = "source"
 
     @property
     def nodes(self) -> list[str]:
@@ -94,6 +101,8 @@ class Server:
     def told(self, status: int, body: Any) -> PipelineError:
         """The error for an answer of that status."""
         reason, part = _reason(body), self.part
+        if lasting := self._shut(status, reason) or self._too_large(status, reason):
+            return lasting
         if status in {401, 403}:
             return Misuse(
                 f"{self.shown} does not let these credentials use {self.where} ({reason}): correct "
@@ -116,9 +125,32 @@ class Server:
                 "`pip install 'elasticsearch<9'` for a server of version 8."
             )
         if status == 404:
-            return Misuse(f"{self.shown} has no {self.where} ({reason}): correct `{self.part}.index`.")
+            return Missing(f"{self.shown} has no {self.where} ({reason}): correct `{self.part}.index`.")
         remedy = "`source.query`" if self.part == "source" else "what is loaded, or the index"
         return Misuse(f"{self.shown} refuses what is asked of {self.where} ({reason}): correct {remedy}.")
+
+    def _shut(self, status: int, reason: str) -> Misuse | None:
+        if reason.startswith("index_closed_exception"):
+            how, remedy = "closed", "open it"
+        elif status == 403 and reason.startswith("cluster_block_exception"):
+            how, remedy = "blocked", "lift the block in its settings"
+        else:
+            return None
+        return Misuse(
+            f"{self.shown} says that {self.where} is {how} ({reason}): {remedy}, or name another with "
+            f"`{self.part}.index`."
+        )
+
+    def _too_large(self, status: int, reason: str) -> BadData | None:
+        pressure = _PRESSURE.search(reason)
+        never = pressure and int(pressure[1]) > int(pressure[2])  # however long one waits
+        if status != 413 and not never:
+            return None
+        return BadData(
+            f"{self.shown} takes no request as large as one with what is loaded into {self.where} "
+            f"({reason or 'status 413'}): raise its limit (`http.max_content_length`, a proxy's, or its "
+            "memory), or shorten the row at the source."
+        )
 
     def unreachable(self, why: str) -> PipelineError:
         """The error for no answer."""

@@ -60,6 +60,8 @@ class SearchTarget(ABC):
             )
 
     def check(self) -> str:
+        with self.reached(self._server) as cluster:  # once: who checks waits for no server that is not there
+            searches.mappings(cluster, self.index, missing=True)
         with self._opened() as (index, ledger):
             for row in ledger.others({"bool": {"must_not": {"term": {"scope": self._scope}}}}):
                 if loads.overlap(self._scope, row.scope):
