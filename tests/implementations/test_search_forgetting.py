@@ -56,6 +56,32 @@ def test_a_load_that_is_overtaken_leaves_no_point_in_time(
         assert newer.count(WINDOW) == 4
 
 
+def test_a_load_goes_by_the_newest_name_of_its_point_in_time(
+    elasticsearch_server: str, fresh_index: Callable[[], str], tmp_path: Path
+) -> None:
+    """The server may give another with every page of what is to be deleted; the newest is let go of."""
+    names = list[str]()
+
+    def renamed(asked: Asked, answer: Answered) -> Answered:
+        if not asked.path.startswith("/_search?"):
+            return answer
+        names.append(asked.json["pit"]["id"] if not names else f"name {len(names)}")
+        return answer.told(pit_id=f"name {len(names)}")
+
+    def translated(asked: Asked) -> Asked:
+        newest = f'"name {len(names)}"'.encode()
+        return replace(asked, body=asked.body.replace(newest, f'"{names[0]}"'.encode())) if names else asked
+
+    with go_between(elasticsearch_server) as between:
+        target = made(between.url, fresh_index)
+        target.load(lock_for(), put(tmp_path, 5))
+        between.before, between.after = translated, renamed
+        assert target.load(lock_for(epoch=2), put(tmp_path, 2)).rows == target.count(WINDOW) == 2
+        let_go = [asked.json["id"] for asked in between.asked if asked.method == "DELETE"]
+    assert [page["pit"]["id"] for page in between.searches()] == names
+    assert let_go == [f"name {len(names)}"] == ["name 2"]
+
+
 def put(folder: Path, rows: int) -> Staged:
     """So many rows of the window."""
     return staged_in(folder / str(rows), truth(rows=rows).select(["happened_at", "text"]))
