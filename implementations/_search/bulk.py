@@ -60,10 +60,18 @@ def _sent(cluster: Cluster, index: str, lines: list[bytes]) -> list[_Item]:
     items = [item for each in told.items for item in each.values()] if told.errors else []
     # A document that was to go and is gone already has a status, and no error.
     failed = {place: item for place, item in enumerate(items) if item.error is not None}
+    for item in failed.values():
+        if _of_the_index(item):
+            raise cluster.server.told(item.status, {"error": _error(item)})
     if any(item.status in BUSY for item in failed.values()):
         lines[:] = [lines[place] for place in failed]  # what is rejected is rejected again
         raise Busy(f"index {index}: {len(failed)} documents were refused for the moment.")
     return list(failed.values())
+
+
+def _of_the_index(item: _Item) -> bool:
+    """Whether it is not the document that is refused, but every one: no right, a block, a closed index."""
+    return item.status in {401, 403} or _error(item).get("type") == "index_closed_exception"
 
 
 def _judge(index: str, rejected: Sequence[_Item]) -> None:
@@ -77,9 +85,13 @@ def _judge(index: str, rejected: Sequence[_Item]) -> None:
 
 
 def _why(item: _Item) -> str:
-    error = item.error if isinstance(item.error, dict) else {"reason": item.error}
+    error = _error(item)
     cause = error.get("caused_by") or {}
     return " ".join(f"{error.get('reason')} {cause.get('reason', '')}".split())
+
+
+def _error(item: _Item) -> dict[str, Any]:
+    return item.error if isinstance(item.error, dict) else {"reason": item.error}
 
 
 class _Found(msgspec.Struct):
