@@ -83,7 +83,7 @@ class _File:
 
     def add(self, group: pa.Table) -> None:
         self.writer = self.writer or _writer(self.data, group)
-        self.writer.write_table(group, GROUP_ROWS)
+        self.writer.write_table(group)
         self.rows += group.num_rows
 
 
@@ -117,10 +117,12 @@ def _groups(batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> Iterator[pa
     waiting: list[pa.RecordBatch] = []
     rows = size = sent = 0
     for batch in batches:
-        waiting.append(batch)
-        rows, size = rows + batch.num_rows, size + batch.nbytes
-        if rows >= GROUP_ROWS or size >= GROUP_BYTES:
-            yield pa.Table.from_batches(waiting, schema)
-            waiting, rows, size, sent = [], 0, 0, sent + 1
+        while batch.num_rows:
+            waiting.append(batch.slice(0, GROUP_ROWS - rows))
+            batch = batch.slice(GROUP_ROWS - rows)  # noqa: PLW2901 - a name more would keep rows in memory
+            rows, size = rows + waiting[-1].num_rows, size + waiting[-1].nbytes
+            if rows == GROUP_ROWS or size >= GROUP_BYTES:
+                yield pa.Table.from_batches(waiting, schema)
+                waiting, rows, size, sent = [], 0, 0, sent + 1
     if rows or not sent:
         yield pa.Table.from_batches(waiting, schema)

@@ -45,6 +45,18 @@ def test_parts_hold_every_row_once_and_in_order() -> None:
     assert pa.concat_tables(tables)["n0"].to_pylist() == list(range(10 * ROWS))
 
 
+@pytest.mark.parametrize("size", [5_000, 300_000])
+def test_a_group_has_so_many_rows_and_no_more(size: int) -> None:
+    """However batches are cut: no small group behind each full one, and no huge one of a huge batch."""
+    schema = pa.schema([("n", pa.int64())])
+    numbers = pa.table({"n": range(300_000)}, schema)
+    [part] = parquet.parts(numbers.to_batches(max_chunksize=size), schema, 10**9)
+    file = pq.ParquetFile(pa.BufferReader(b"".join(part.data.pieces)))
+    groups = [file.metadata.row_group(group).num_rows for group in range(file.num_row_groups)]
+    assert groups == [parquet.GROUP_ROWS, parquet.GROUP_ROWS, 300_000 - 2 * parquet.GROUP_ROWS]
+    assert file.read().equals(numbers)
+
+
 def test_the_first_eight_parts_are_smaller(monkeypatch: pytest.MonkeyPatch) -> None:
     """So that a window of less than eight whole parts has files for all hands of a small warehouse."""
     monkeypatch.setattr(parquet, "GROUP_BYTES", 80_000)
