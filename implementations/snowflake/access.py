@@ -3,22 +3,23 @@
 from implementations.loading import ledger
 from implementations.loading.dialect import Table, place
 from implementations.snowflake.names import quoted
+from implementations.snowflake.session import GIVES_NONE
 from implementations.snowflake.words import GUARD, SnowflakeWords
 from pipeline_framework.errors import Misuse
 
 _PROBE = "pipeline_check"
 
 
-def check_access(words: SnowflakeWords) -> None:
-    """Raise `Misuse` for what the session lacks, or a statement of a load that this role may not say."""
+def check_access(words: SnowflakeWords, where: str) -> None:
+    """Raise `Misuse` for what the session lacks, or a statement of a load that this role may not say.
+
+    `where`: how messages name the account.
+    """
     asked = ("DATABASE", "SCHEMA", "WAREHOUSE")
-    have = words.rows("SELECT CURRENT_DATABASE(), CURRENT_SCHEMA(), CURRENT_WAREHOUSE(), CURRENT_ROLE()")[0]
-    for name, value in zip(asked, have, strict=False):
+    have = words.rows("SELECT CURRENT_DATABASE(), CURRENT_SCHEMA(), CURRENT_WAREHOUSE()")[0]
+    for name, value in zip(asked, have, strict=True):
         if value is None:
-            raise Misuse(
-                f"Snowflake gives the role {have[3]} no {name.lower()}: correct it in `url`, or grant USAGE "
-                "on it."
-            )
+            raise Misuse(f"{where} {GIVES_NONE.format(name.lower())}")
     schema = words.table.schema
     tables = [words.table, Table(schema, ledger.NAME, ""), Table(schema, GUARD, "")]
     missing = [table for table in tables if not _may_change(words, table)]

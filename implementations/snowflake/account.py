@@ -32,6 +32,10 @@ class Account:
         """The part of the address that may be shown."""
         return f"{self.named.get('account', 'account?')}/{self.named.get('database', '')}"
 
+    def of(self, table: str) -> str:
+        """How messages name a table of the account."""
+        return f"Snowflake {self.shown} (table {table})"
+
     @property
     def schema(self) -> str:
         """The schema that the address names, else the one that every database has."""
@@ -60,13 +64,18 @@ class Account:
                     "?warehouse=NAME&role=NAME."
                 )
         if "port" in named:
-            named["port"] = int(named["port"])
+            named["port"] = self._port(named["port"])
         user = unquote(self._parts.username or "")
         if not user:
             raise Misuse(f"Snowflake {self.shown}: `url` names no user before the @: add it.")
         timeouts = {"login_timeout": LOGIN_TIMEOUT, "network_timeout": NETWORK_TIMEOUT}
         # The driver would ask the machine's neighbours which cloud it runs in.
         return {**named, "user": user, **timeouts, "platform_detection_timeout_seconds": 0, **self._proof()}
+
+    def _port(self, given: str) -> int:
+        if not given.isdecimal():
+            raise Misuse(f"Snowflake {self.shown}: the port {given} is no number: correct it in `url`.")
+        return int(given)
 
     def without_secrets(self, text: str) -> str:
         """The text, in which a password, key or token is only stars."""

@@ -34,6 +34,11 @@ class Lost(Busy):
     """The connection is gone: the next turn asks whether the last statement was done."""
 
 
+GIVES_NONE = "gives its role no {}: correct it in `url`, or grant USAGE on it."
+# https://docs.snowflake.com/en/sql-reference/data-types-text; a column without a length may hold an eighth.
+LONGEST_TEXT = 128 * 1024**2
+# What the driver puts before a text: other things at other levels of its log.
+_NUMBERS = r"^(\d+ \([^)]*\): )?((\d+|None|[-\w]{36}): )*"
 # `errno sqlstate text`; codes and words as in the driver's and users' reports of them.
 _FAULTS = (
     Fault(r"^000625|^0006\d\d .*lock|has locked table|LOCK_TIMEOUT|deadlock", Busy, "is locked: {text}"),
@@ -57,16 +62,18 @@ _FAULTS = (
     ),
     Fault("290404|404 Not Found", Misuse, "is no account of Snowflake: correct the account in `url`."),
     Fault(
-        "^000606|No active warehouse", Misuse, "has no warehouse to work with: correct `warehouse` in `url`."
+        r"(IP\S* \S+) is not allowed to access Snowflake",
+        Misuse,
+        "refuses {0}: let the network policy of this user allow the address of this host.",
     ),
+    Fault("^000606|No active warehouse", Misuse, GIVES_NONE.format("warehouse")),
     Fault(
         "(Database|Schema|Stage)(?: with name)? '?([^' ]*)'? does not exist",
         Misuse,
         "lacks the {0} {1}, or this role may not use it: correct `url`, `schema` or `stage`.",
     ),
-    Fault(
-        "^09010[56]", Misuse, "lacks the database or schema, or this role may not use them: correct `url`."
-    ),
+    Fault("^090105", Misuse, GIVES_NONE.format("database")),
+    Fault("^090106", Misuse, GIVES_NONE.format("schema")),
     Fault(
         "read.?only|shared database|secondary",
         Misuse,
@@ -93,6 +100,12 @@ _FAULTS = (
         "does not answer ({text}): correct account and host of `url`, or try later.",
     ),
     Fault("^00060[34]|^30000|internal error", Unavailable, "failed by itself: {text}"),
+    Fault(
+        "^100082|Max LOB size|too long and would be truncated",
+        BadData,
+        "has too short a column for a value that is staged ({text}): shorten it at the source, or widen the "
+        f"column, of text to VARCHAR({LONGEST_TEXT}) at most.",
+    ),
     Fault(
         r"^\d+ 2[23]|^100\d\d\d|NOT NULL constraint|NULL result in a non-nullable",
         BadData,
@@ -168,10 +181,11 @@ def plainly(account: Account, where: str) -> Iterator[None]:
 def _fault(raised: "Error", account: Account, where: str) -> PipelineError:
     from snowflake.connector.errors import ForbiddenError, ProgrammingError
 
-    text = re.sub(r"^(\d+ \(\w*\): )?([-\w]{36}: )?", "", " ".join(str(raised.msg or raised).split()))
-    said = f"{raised.errno or 0:06d} {raised.sqlstate or ''} {account.without_secrets(text)}"
+    text = re.sub(_NUMBERS, "", " ".join(str(raised.msg or raised).split()))
+    state = "" if raised.sqlstate in {None, "n/a"} else f"{raised.sqlstate} "
+    said = f"{raised.errno or 0:06d} {state}{account.without_secrets(text)}"
     kind = Misuse if isinstance(raised, ProgrammingError | ForbiddenError) else Unavailable
-    return told(said, f"Snowflake {account.shown} (table {where})", _FAULTS, kind)
+    return told(said, account.of(where), _FAULTS, kind)
 
 
 def query_tag(lock: Lock) -> str:

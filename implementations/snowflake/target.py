@@ -123,7 +123,7 @@ class SnowflakeTarget:
         return patiently(lambda: self._asked(alone, QUERY_TAG=query_tag(lock)), self.wait_seconds)
 
     def _ready(self, words: SnowflakeWords) -> bool:
-        check_access(words)
+        check_access(words, self._account.of(str(self._table)))
         if self.stage:
             url_of(words, self.stage)
         return transaction.ready(words, self._table)

@@ -143,7 +143,11 @@ SAID = {
         "SQL compilation error:\nDatabase 'TESTS' does not exist.",
         "lacks the Database TESTS",
     ),
-    "warehouse": ("000606", "No active warehouse selected in the current session.", "correct `warehouse` in"),
+    "warehouse": (
+        "000606",
+        "No active warehouse selected in the current session.",
+        "no warehouse: correct it in",
+    ),
     "timeout": ("000630", "Statement reached its statement or warehouse timeout", "statement_timeout"),
 }
 

@@ -28,7 +28,7 @@ class Answer:
 answers: list[Answer] = []
 sent: list[dict[str, Any]] = []
 public_keys: list[str] = []
-facts: dict[str, list[str | None]] = {}  # database, schema, warehouse and role of a session
+facts: dict[str, list[str | None]] = {}  # database, schema and warehouse of a session
 
 
 def answer_to(statement: str) -> Answer | None:

@@ -12,6 +12,7 @@ from starlette.responses import JSONResponse, Response
 from tests.services.fake_snowflake import control
 
 PASSWORD, TOKEN, ACCOUNT = "only for tests", "a good token", "tests"
+STRANGER = "stranger"  # whom a network policy keeps out
 ROLES, WAREHOUSES = {"", "LOADER"}, {"LOADING"}
 
 
@@ -34,12 +35,14 @@ async def login(request: Request) -> Response:
         "warehouseName": warehouse if warehouse in WAREHOUSES else None,
         "roleName": asked.get("roleName", "PUBLIC"),
     }
-    control.facts[answer["data"]["token"]] = list(answer["data"]["sessionInfo"].values())
+    control.facts[answer["data"]["token"]] = list(answer["data"]["sessionInfo"].values())[:3]
     answer["data"]["masterToken"] = answer["data"]["token"]
     return JSONResponse(answer)
 
 
 def _refusal(data: dict[str, Any], role: str) -> tuple[str, str] | None:
+    if data["LOGIN_NAME"] == STRANGER:
+        return "390422", "Incoming request with IP/Token 127.0.0.1 is not allowed to access Snowflake."
     if data.get("AUTHENTICATOR") == "SNOWFLAKE_JWT":
         if not any(_signed(data["TOKEN"], key) for key in control.public_keys):
             return "390144", "JWT token is invalid. [0ce9eb56-821d-4ca9-a774-04ae89a0cf5a]"

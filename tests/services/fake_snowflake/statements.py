@@ -120,7 +120,7 @@ def _abort(token: str, number: str) -> tuple[list[str], Rows]:
 
 
 def _facts(token: str) -> tuple[list[str], Rows]:
-    return ["database", "schema", "warehouse", "role"], [control.facts[token]]
+    return ["database", "schema", "warehouse"], [control.facts[token]]
 
 
 def _session(token: str) -> tuple[list[str], Rows]:
@@ -129,7 +129,7 @@ def _session(token: str) -> tuple[list[str], Rows]:
 
 OWN: dict[str, Callable[..., tuple[list[str], Rows]]] = {
     r"SELECT CURRENT_TRANSACTION\(\)": _current,
-    r"SELECT CURRENT_DATABASE\(\), CURRENT_SCHEMA\(\), CURRENT_WAREHOUSE\(\), CURRENT_ROLE\(\)": _facts,
+    r"SELECT CURRENT_DATABASE\(\), CURRENT_SCHEMA\(\), CURRENT_WAREHOUSE\(\)": _facts,
     r"SHOW TRANSACTIONS": _shown,
     r"SELECT SYSTEM\$ABORT_TRANSACTION\((\d+)\)": _abort,
     r"ALTER SESSION .*": _session,
