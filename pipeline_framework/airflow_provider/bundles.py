@@ -1,5 +1,6 @@
 """DAG bundles: folders that Airflow makes for a version of the DAGs, and takes away later."""
 
+from functools import cache
 from pathlib import Path
 
 from airflow.dag_processing.bundles.base import get_bundle_storage_root_path
@@ -14,10 +15,16 @@ def read(file: str | Path) -> FinalConfig:
     `[dag_processor] dag_bundle_storage_path`; a local folder of DAGs lies where it is.
     """
     config = load_final_config(file)
-    storage = get_bundle_storage_root_path().resolve()  # type: ignore[no-untyped-call]
-    if not config.file.resolve().is_relative_to(storage):
+    if not config.file.resolve().is_relative_to(storage()):
         return config
     fleeting = config.in_fleeting_folder()
     if not config.control.conn_id:  # a connection is looked up in tasks alone
         _ = fleeting.control_found
     return fleeting
+
+
+@cache
+def storage() -> Path:
+    """The folder of all versions, as Airflow was configured when this process began."""
+    root: Path = get_bundle_storage_root_path().resolve()  # type: ignore[no-untyped-call]
+    return root

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Callable
 from copy import copy
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from airflow.sdk import DAG, chain, task_group
 
 from pipeline_framework.airflow_provider import bundles, tasks
 from pipeline_framework.airflow_provider.dag_arguments import dag_arguments, task_arguments
+from pipeline_framework.airflow_provider.operators import PipelineTask, WindowTask
 from pipeline_framework.config import FinalConfig
 
 MOST_SLOTS = 100  # of one run; Airflow maps at most `[core] max_map_length` (1024)
@@ -41,18 +43,17 @@ def dag_of(config: FinalConfig, **arguments: Any) -> DAG:
 
 def seven_tasks(config: FinalConfig) -> None:
     """The tasks of the specification, one after the other; the phases once for each slot of the run."""
-    file = str(config.file)
-    chain(
-        with_settings(config, tasks.load_final_config)(file),
-        *(one_window(config) if slots_of(config) == 1 else some_windows(config)),
-        with_settings(config, tasks.cleanup_stale_locks)(file),
-    )
+    first = PipelineTask(**calls(config, tasks.load_final_config))
+    last = PipelineTask(**calls(config, tasks.cleanup_stale_locks))
+    # Without setups: it runs however the run ended, and its success cannot hide a failed audit.
+    last.as_teardown()
+    chain(first, *(one_window(config) if slots_of(config) == 1 else some_windows(config)), last)
 
 
 def one_window(config: FinalConfig) -> list[Any]:
     """Lock a window, and its phases."""
-    held = with_settings(config, tasks.store_and_validate)(str(config.file))
-    return [held, *phases(config, held)]
+    locking = PipelineTask(**calls(config, tasks.store_and_validate))
+    return [locking, *phases(config, locking.output)]
 
 
 def some_windows(config: FinalConfig) -> list[Any]:
@@ -62,14 +63,15 @@ def some_windows(config: FinalConfig) -> list[Any]:
     def windows(held: Any) -> None:
         phases(config, held)
 
-    held = with_settings(config, tasks.store_and_validate_some)(str(config.file), slots_of(config))
-    return [held, windows.expand(held=held)]
+    some, name = tasks.store_and_validate_some, tasks.store_and_validate.__name__
+    locking = PipelineTask(**calls(config, some, slots_of(config), task_id=name))
+    return [locking, windows.expand(held=locking.output)]
 
 
 def phases(config: FinalConfig, held: Any) -> list[Any]:
     """The four tasks that move one window, one after the other."""
     steps = (tasks.pre_validation, tasks.source_to_stage, tasks.stage_to_target, tasks.audit)
-    moving = [with_settings(config, task)(str(config.file), held) for task in steps]
+    moving = [WindowTask(**calls(config, step), held=held) for step in steps]
     chain(*moving)
     return moving
 
@@ -88,13 +90,14 @@ def slots_of(config: FinalConfig) -> int:
 
 def one_task(config: FinalConfig) -> None:
     """All of it in one task."""
-    with_settings(config, tasks.run_windows)(str(config.file))
+    PipelineTask(**calls(config, tasks.run_windows))
 
 
 SHAPES = {"phases": seven_tasks, "single": one_task}
 
 
-def with_settings(config: FinalConfig, task: Any) -> Any:
-    """The task as `airflow.tasks` wants it; of a teardown a copy, for it can be called only once."""
-    arguments = task_arguments(config, task.kwargs.get("task_id") or task.function.__name__)
-    return task.override(**arguments) if arguments or task.is_teardown else task
+def calls(config: FinalConfig, work: Callable[..., Any], *more: Any, task_id: str = "") -> dict[str, Any]:
+    """Arguments of the operator that calls `work`, with what `airflow.tasks` says of the task."""
+    name = task_id or work.__name__
+    given = (str(config.file), *more)
+    return {"task_id": name, "work": work, "given": given, **task_arguments(config, name)}

@@ -7,11 +7,12 @@ from collections.abc import MutableMapping
 from pathlib import Path
 from typing import Any
 
-from airflow.sdk import DAG, get_parsing_context, task
+from airflow.sdk import DAG, get_parsing_context
 
 from pipeline_framework.airflow_provider import bundles, compat
 from pipeline_framework.airflow_provider.dag import dag_of
 from pipeline_framework.airflow_provider.dag_arguments import dag_id_of
+from pipeline_framework.airflow_provider.operators import PipelineTask
 from pipeline_framework.errors import Misuse
 
 log = logging.getLogger(__name__)
@@ -75,11 +76,10 @@ def broken(file: Path, mistakes: str) -> DAG:
     """A DAG that is never scheduled, whose page tells the mistakes and whose task fails with them."""
     log.error("%s", mistakes)
     with DAG(broken_id(file), schedule=None, tags=[BROKEN], doc_md=f"```\n{mistakes}\n```") as dag:
-        mend(mistakes)
+        PipelineTask(task_id="mend", work=mend, given=(mistakes,))
     return dag
 
 
-@task
 def mend(mistakes: str) -> None:
     """Say what is wrong with the pipeline file."""
     raise compat.AirflowFailException(mistakes)

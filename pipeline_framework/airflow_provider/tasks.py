@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import get_current_context, task, teardown
+from airflow.sdk import get_current_context
 from structlog.contextvars import bound_contextvars
 
 from pipeline_framework.airflow_provider import bundles, compat
@@ -25,21 +25,18 @@ log = logging.getLogger(__name__)
 Held = Any  # what store_and_validate hands on: record_id, window, epoch; None in `airflow tasks test`
 
 
-@task(multiple_outputs=False)  # else Airflow would keep each key as an XCom of its own, a request each
 def load_final_config(file: str) -> dict[str, Any]:
     """Check the configuration; what it came to, with its secrets hidden, is shown as this task's XCom."""
     with told_to_airflow():
         return shown(configuration(file))
 
 
-@task
 def store_and_validate(file: str) -> Held:
     """Add the windows that are due, validate them and lock one for this DAG run; skip when none is ready."""
     with at_work(file) as pipeline:
         return locked(pipeline)
 
 
-@task(task_id="store_and_validate")
 def store_and_validate_some(file: str, slots: int) -> list[Held]:
     """The same for as many windows as are ready, at most one for each of so many slots of this DAG run."""
     held: list[Held] = []
@@ -67,25 +64,21 @@ def locked(pipeline: "Pipeline") -> Held:
     return {"record_id": lock.record_id, "window": str(lock.window), "epoch": lock.epoch}
 
 
-@task
 def pre_validation(file: str, held: Held) -> None:
     """Complete the window and skip the rest when source and target already agree."""
     carry_out("pre_validation", file, held)
 
 
-@task
 def source_to_stage(file: str, held: Held) -> None:
     """Move the window's rows into the stage."""
     carry_out("source_to_stage", file, held)
 
 
-@task
 def stage_to_target(file: str, held: Held) -> None:
     """Replace the window in the target by what was staged."""
     carry_out("stage_to_target", file, held)
 
 
-@task
 def audit(file: str, held: Held) -> None:
     """Count on both sides and complete the window, or fail and say where rows were lost.
 
@@ -102,9 +95,6 @@ def audit(file: str, held: Held) -> None:
             step_done("audit", pipeline, held)
 
 
-# A teardown without setups: it runs however the run ended, and its success cannot hide a failed audit.
-@teardown
-@task(task_id="cleanup_stale_locks")
 def cleanup_stale_locks(file: str) -> None:
     """Let go of what this run still holds, and put back every window whose lease ran out."""
     from pipeline_framework.operations.locks import cleanup
@@ -114,7 +104,6 @@ def cleanup_stale_locks(file: str) -> None:
             log.warning("window %s is %s again: %s", record.window, record.pipeline_status, record.reason)
 
 
-@task
 def run_windows(file: str) -> None:
     """The one task of `dag_shape: single`: what the seven do, for as many windows as `windows_per_run` says.
 

@@ -1,6 +1,7 @@
 """Pipeline files in a bundle's version, whose folder Airflow takes away later."""
 
 import dataclasses
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,10 +15,12 @@ from tests.airflow_provider.scenario import make
 
 
 @pytest.fixture
-def version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """The folder of a bundle's version."""
     monkeypatch.setenv("AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_STORAGE_PATH", str(tmp_path / "bundles"))
-    return tmp_path / "bundles" / "ours" / "versions" / "0f3a"
+    bundles.storage.cache_clear()
+    yield tmp_path / "bundles" / "ours" / "versions" / "0f3a"
+    bundles.storage.cache_clear()
 
 
 def test_nothing_is_kept_in_a_version(version: Path) -> None:
