@@ -23,7 +23,7 @@ def mappings(cluster: Cluster, index: str, *, missing: bool = False) -> dict[str
     """The mapping of each index behind a name; none where it is allowed to be `missing`."""
     try:
         answer = cluster.ask("GET", f"{path_of(index)}/_mapping")
-    except Missing:  # rather than `ignore_unavailable`, to which a closed index is missing too
+    except Missing:  # `ignore_unavailable` would also take what may not be seen for missing
         if not missing:
             raise
         return {}

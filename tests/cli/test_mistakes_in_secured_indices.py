@@ -16,7 +16,12 @@ NEEDED = {
 WRITES = ("[indices:data/write/bulk]", "", "create_doc,create,delete,index,write,all")
 MAKES = ("[indices:admin/create]", " on indices [mistaken_ledger]", "create_index,manage,all")
 READS = ("[indices:data/read/msearch]", "", "read,all")
-LACKING = {"source": ("write", READS, READS), "target": ("read", WRITES, MAKES)}
+SEES = ("[indices:admin/mappings/get]", " on indices [mistaken]", "view_index_metadata,manage,all")
+LACKING = {
+    "no reading": ("source", "mistaken*", "write", READS, READS),
+    "only reading": ("target", "mistaken*", "read", WRITES, MAKES),
+    "only another index": ("target", "others", "read", SEES, SEES),
+}
 
 
 def lacking(action: str, on: str, rights: str) -> str:
@@ -52,13 +57,13 @@ def test_a_wrong_password_is_told(secured_elasticsearch: Secured, part: str, tmp
     require_told(mistaken, Mistake({}, refused(part, why)), url=secured_elasticsearch.url)
 
 
-@pytest.mark.parametrize("part", ["source", "target"])
+@pytest.mark.parametrize("what", LACKING)
 def test_an_account_without_the_right_is_told(
-    secured_elasticsearch: Secured, part: str, tmp_path: Path
+    secured_elasticsearch: Secured, what: str, tmp_path: Path
 ) -> None:
-    """One that does not read, one that only reads: `check` tries to write, a run makes its ledger first."""
-    privilege, checked, ran = LACKING[part]
-    key = secured_elasticsearch.api_key("mistaken*", privilege, "view_index_metadata")
+    """`check` tries to write, where a run makes its ledger first; what may not be seen is not missing."""
+    part, index, privilege, checked, ran = LACKING[what]
+    key = secured_elasticsearch.api_key(index, privilege, "view_index_metadata")
     names = {"url": secured_elasticsearch.url, "id": key["id"]}
     mistaken = pipeline(tmp_path, **secured(secured_elasticsearch, part, api_key=key["encoded"]))
     told = refused(part, lacking(*checked)).format(**names)
