@@ -62,8 +62,8 @@ def test_tolerated_rows_are_told_and_the_others_loaded(changed: Flights) -> None
     assert "bad" in changed("windows").out
 
 
-def test_status_sums_the_rows_that_were_put_aside(changed: Flights) -> None:
-    """For the whole pipeline, with the way to them; sealed days count as well."""
+def test_status_sums_the_rows_that_were_put_aside(changed: Flights, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of as many of the newest windows as are looked at, with the way to them; sealed days count as well."""
     changed.change("MOST", "100%")
     assert "bad_rows │ 0 " in " ".join(changed("status").out.split())
     changed("run", "--until-caught-up")
@@ -78,6 +78,9 @@ def test_status_sums_the_rows_that_were_put_aside(changed: Flights) -> None:
     told = changed("status").out
     newest = told.partition("`pipeline show ")[2].partition("`")[0]
     assert "bad-00000.jsonl" in changed("show", newest, COLUMNS="2000").out
+    monkeypatch.setattr("pipeline_framework.reports.status.LOOKED_AT", 1)
+    last = windows_of(changed)[-1]["window_start_time"]
+    assert changed("status", "--format", "json").json["bad_rows"]["since"] == last
 
 
 def windows_of(pipeline: Flights) -> list[dict[str, Any]]:
