@@ -16,7 +16,7 @@ import pyarrow.csv as pv
 
 from implementations.reading.fitting import PutAside
 from implementations.reading.folders import File
-from implementations.reading.text_files import opened
+from implementations.reading.text_files import Followed, opened
 from implementations.reading.text_values import typed
 from pipeline_framework.errors import BadData
 
@@ -27,6 +27,7 @@ _NARROWEST_FIRST = (pa.null(), pa.bool_(), pa.int64(), pa.float64(), pa.string()
 # and gives back the 17 digits it was written with.
 _NO_INTEGER = r"^\+|^-?0\d|[^0-9-]"
 _NO_DOUBLE = r"^\+|^-?0\d|^-?\d{16,}$|(\d\.?){18,}|[^0-9.eE+-]"
+_END = "end of file"
 _PARSING = pv.ParseOptions(newlines_in_values=True)
 
 
@@ -35,7 +36,7 @@ def schema(file: File, declared: tuple[tuple[str, pa.DataType], ...]) -> pa.Sche
     """The file's columns; those not declared are found by reading it once."""
     known = dict(declared)
     fitting = dict.fromkeys(_header(file), _NARROWEST_FIRST)
-    for batch in batches(file, pa.schema([])):
+    for batch in _texts(file, list(fitting)):
         for name in fitting.keys() - known.keys():
             fitting[name] = tuple(kind for kind in fitting[name] if _holds(batch.column(name), kind))
     return pa.schema([(name, known.get(name, kinds[0])) for name, kinds in fitting.items()])
@@ -44,13 +45,11 @@ def schema(file: File, declared: tuple[tuple[str, pa.DataType], ...]) -> pa.Sche
 def batches(
     file: File, columns: pa.Schema, time: str = "", aside: PutAside | None = None
 ) -> Iterator[pa.RecordBatch]:
-    """All rows of these columns; with none named, all columns as text.
+    """All rows of these columns.
 
     With `aside` a row with a value that does not fit is handed over with its `time`.
     """
-    names = columns.names or _header(file)
-    kinds = {name: columns.field(name).type if columns.names else pa.string() for name in names}
-    passed = 0
+    names, kinds, passed = columns.names, dict(zip(columns.names, columns.types, strict=True)), 0
     with _plainly(file):
         try:
             for batch in _in_blocks(file, kinds):
@@ -63,8 +62,29 @@ def batches(
             yield from typed(texts, columns, time, aside, place=file.path, passed=passed)
 
 
-def _in_blocks(file: File, kinds: Mapping[str, pa.DataType], passed: int = 0) -> Iterator[pa.RecordBatch]:
-    """Batches behind the first `passed` rows."""
+def _texts(file: File, names: list[str]) -> Iterator[pa.RecordBatch]:
+    """All rows as text; `BadData` for a file that ends within quotes, which pyarrow would close there.
+
+    A row behind the last one shows it: only behind closed quotes it comes out as it went in.
+    """
+    kinds, last = dict.fromkeys(names, pa.string()), None
+    one_more = f"\n{','.join([_END] * len(names))}".encode()
+    with _plainly(file):
+        for batch in filter(len, _in_blocks(file, kinds, behind=one_more)):
+            if last:
+                yield last
+            last = batch
+    if last:
+        rows = last.num_rows - 1
+        if any(value != _END for value in last.slice(rows).to_pylist()[0].values()):
+            raise BadData(f"{file.path} ends within quotes: close them, or write the file again.")
+        yield last.slice(0, rows)
+
+
+def _in_blocks(
+    file: File, kinds: Mapping[str, pa.DataType], passed: int = 0, behind: bytes = b"\n"
+) -> Iterator[pa.RecordBatch]:
+    """Batches behind the first `passed` rows; `behind` the file, which may lack its last newline, a line."""
     options = pv.ConvertOptions(
         column_types=kinds,
         include_columns=list(kinds),
@@ -76,7 +96,7 @@ def _in_blocks(file: File, kinds: Mapping[str, pa.DataType], passed: int = 0) ->
     )
     for block in BLOCKS:
         try:
-            for batch in _behind(passed, _opened(file, block, options)):
+            for batch in _behind(passed, _opened(file, block, options, behind)):
                 passed += batch.num_rows
                 yield batch
         except pa.ArrowInvalid as refused:
@@ -93,9 +113,11 @@ def _behind(passed: int, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.Recor
         passed = max(passed - batch.num_rows, 0)
 
 
-def _opened(file: File, block: int, options: pv.ConvertOptions) -> Iterator[pa.RecordBatch]:
+def _opened(file: File, block: int, options: pv.ConvertOptions, behind: bytes) -> Iterator[pa.RecordBatch]:
     with opened(file) as stream:
-        yield from pv.open_csv(stream, pv.ReadOptions(use_threads=False, block_size=block), _PARSING, options)
+        yield from pv.open_csv(
+            Followed(stream, behind), pv.ReadOptions(use_threads=False, block_size=block), _PARSING, options
+        )
 
 
 def _header(file: File) -> list[str]:
@@ -133,9 +155,9 @@ def _casts(column: pa.Array, kind: pa.DataType) -> bool:
 def _plainly(file: File) -> Iterator[None]:
     try:
         yield
-    except (pa.ArrowInvalid, pa.ArrowKeyError, UnicodeDecodeError) as refused:
+    except (pa.ArrowInvalid, pa.ArrowKeyError, UnicodeDecodeError, csv.Error) as refused:
         file.unchanged()
-        why = str(refused).partition("\n")[0].rstrip(".")
+        why = str(refused).partition("\n")[0].rstrip(".?")
         raise BadData(f"{file.path} is no well-formed CSV: {why}. {_remedy(why)}") from refused
 
 

@@ -1,6 +1,7 @@
 """Text files as streams: opened, unpacked, and their faults told by file."""
 
 import gzip
+import io
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -36,3 +37,19 @@ def whole_lines(stream: BinaryIO, size: int) -> Iterator[bytes]:
         rest.append(tail)
     if last := b"".join(rest):
         yield last + b"\n"
+
+
+class Followed(io.RawIOBase):
+    """A stream with some bytes behind its end."""
+
+    def __init__(self, stream: BinaryIO, behind: bytes) -> None:
+        self._stream, self._behind = stream, io.BytesIO(behind)
+
+    def readable(self) -> bool:
+        """It can only be read."""
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        """So many bytes, fewer at the end alone."""
+        block = self._stream.read(size)
+        return block + self._behind.read(max(size - len(block), -1))

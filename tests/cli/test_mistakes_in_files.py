@@ -141,6 +141,7 @@ TOO_LARGE = (
     "straddling object straddles two block boundaries (try to increase block size?). A row may have 1 MB: "
     "close the quotes of its values, or shorten it."
 )
+OPEN_QUOTES = "{file} ends within quotes: close them, or write the file again."
 CONTENTS: dict[str, tuple[str, bytes | pa.Table, str]] = {
     "no bytes": ("csv", b"", "{file} is empty (0 bytes): remove it, or write it again."),
     "no Parquet": ("parquet", comma(f"{TIMES[0]},1"), NO_PARQUET % NO_FOOTER),
@@ -161,11 +162,8 @@ CONTENTS: dict[str, tuple[str, bytes | pa.Table, str]] = {
         comma(f"{TIMES[0]},1", f"{TIMES[1]},2,3"),
         NO_CSV % f"CSV parse error: Row #3: Expected 2 columns, got 3: {TIMES[1]},2,3. Correct that row.",
     ),
-    "CSV in no UTF-8": (
-        "csv",
-        comma(f"{TIMES[0]},\xfc"),
-        NO_CSV % NO_UTF8,
-    ),
+    "CSV in no UTF-8": ("csv", comma(f"{TIMES[0]},\xfc"), NO_CSV % NO_UTF8),
+    "CSV within quotes": ("csv", comma(f'{TIMES[0]},"1', f"{TIMES[1]},2"), OPEN_QUOTES),
     "CSV with other separators": ("csv", b"time_hour;n\n", NO_COLUMN % "time_hour;n"),
     "CSV with text as time": ("csv", comma("soon,1"), BAD_TIME),
     "CSV without one time": ("csv", comma(",1"), TIMELESS),
