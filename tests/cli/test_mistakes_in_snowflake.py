@@ -206,8 +206,8 @@ STAGES = {
         "Snowflake has no external stage gone that this role may use: make one over the pipeline's "
         "`stage.url`, or correct `target.stage`."
     ),
-    "elsewhere": (
-        "Snowflake's stage elsewhere is over s3://anywhere/, the window is staged in {folder}: let "
+    "astray": (
+        "Snowflake's stage astray is over s3://anywhere/, the window is staged in {folder}: let "
         "`target.stage` name one over the pipeline's `stage.url`."
     ),
     None: (
@@ -222,7 +222,7 @@ def test_a_bucket_that_snowflake_does_not_reach_is_told(
     loading: Loading, s3_server: str, fresh_bucket: Callable[[], str], name: str | None
 ) -> None:
     """Its stage is missing, over another place, or not named: which folder it is, only a run knows."""
-    loading.snowflake.query("CREATE STAGE IF NOT EXISTS elsewhere URL = 's3://anywhere/'")
+    loading.snowflake.query("CREATE STAGE IF NOT EXISTS astray URL = 's3://anywhere/'")
     url = f"s3://{fresh_bucket()}/stage"
     login = {"access_key_id": "tests", "secret_access_key": SECRET, "region": "us-east-1"}
     moving = loading(bucket={"type": "s3", "url": url, "endpoint": s3_server, **login}, stage=name)
