@@ -39,10 +39,19 @@ def hour(number: int) -> Window:
 
 
 def compare(
-    ours: Callable[[], object], reference: Callable[[], object], times: int = 7
+    ours: Callable[[], object],
+    reference: Callable[[], object],
+    times: int = 7,
+    before: Callable[[], object] = lambda: None,
 ) -> tuple[float, float, float]:
-    """Median seconds of ours and of the reference, run in turns, and the median of reference / ours."""
-    pairs = [(_seconds(ours), _seconds(reference)) for _ in range(times)]
+    """Median seconds of ours and of the reference, run in turns, and the median of reference / ours.
+
+    What has to be put in order `before` each of ours is not timed.
+    """
+    pairs = []
+    for _ in range(times):
+        before()
+        pairs.append((_seconds(ours), _seconds(reference)))
     ratios = [theirs / own for own, theirs in pairs]
     return median(own for own, _ in pairs), median(theirs for _, theirs in pairs), median(ratios)
 

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlencode, urlsplit
 
@@ -17,6 +18,7 @@ from pipeline_framework.interfaces import Lock
 
 if TYPE_CHECKING:
     from adbc_driver_manager import Error
+    from adbc_driver_manager.dbapi import _SharedDatabase
     from adbc_driver_postgresql.dbapi import Connection
 
 # Seconds and milliseconds of libpq; a silent network is noticed after a minute. What the address says wins.
@@ -69,12 +71,13 @@ class Address:
     def shown(self) -> str:
         return f"{self._parts.netloc.rpartition('@')[2] or 'localhost'}{self._parts.path}"
 
-    def named(self, application: str) -> str:
-        """The address for libpq, under which pg_stat_activity shows the session by that name."""
+    @property
+    def libpq(self) -> str:
+        """The address for libpq."""
         parts = self._parts
         if not re.match(r"postgres(ql)?(\+|$)", parts.scheme):
             raise Misuse(f"{self.shown}: `url` must begin with postgresql://, not with {parts.scheme}://.")
-        options = {**_LIBPQ, **dict(parse_qsl(parts.query)), "application_name": application}
+        options = {**_LIBPQ, **dict(parse_qsl(parts.query))}
         # Escaped anew: what stands behind an @ in a password libpq would take for a host, and tell.
         login, at, place = parts.netloc.rpartition("@")
         login = ":".join(quote(unquote(part), safe="") for part in login.split(":", 1))
@@ -118,14 +121,36 @@ class Session:
 
 @contextmanager
 def opened(address: Address, where: str, application: str) -> Iterator[Session]:
-    """A session, closed at the end; whatever is raised comes out as an error of the framework."""
-    from adbc_driver_postgresql import dbapi
+    """A session, closed at the end; whatever is raised comes out as an error of the framework.
 
-    with plainly(address, where), dbapi.connect(address.named(application), autocommit=True) as connection:
+    pg_stat_activity shows it by the name `application`.
+    """
+    with plainly(address, where), _connected(address.libpq) as connection:
         session = Session(connection)
-        settings = (f"set_config('{name}', '{value}', false)" for name, value in _SETTINGS.items())
+        wanted = {**_SETTINGS, "application_name": application}
+        settings = (f"set_config('{name}', '{value}', false)" for name, value in wanted.items())
         session.rows(f"SELECT {', '.join(settings)}")
         yield session
+
+
+def _connected(url: str) -> "Connection":
+    from adbc_driver_manager import AdbcConnection
+    from adbc_driver_postgresql import dbapi
+
+    shared = _shared(url)
+    return dbapi.Connection(shared, AdbcConnection(shared._db), autocommit=True)  # noqa: SLF001
+
+
+@cache
+def _shared(url: str) -> "_SharedDatabase":
+    """What connections to one address have in common: the server's types, most of the time of a connection.
+
+    No connection is among it. `dbapi.connect` would ask for the types each time.
+    """
+    import adbc_driver_postgresql
+    from adbc_driver_manager.dbapi import _SharedDatabase
+
+    return _SharedDatabase(adbc_driver_postgresql.connect(url))
 
 
 @contextmanager

@@ -382,6 +382,17 @@ def test_types_that_arrow_lacks_come_as_text(source: PostgresSource) -> None:
     assert (row["j"], row["i"], row["n"], row["d"]) == ('{"a": 1}', "1 day", "1" + "0" * 40, Decimal("1.50"))
 
 
+def test_a_type_that_was_made_after_the_first_session_is_read(source: PostgresSource) -> None:
+    """A process asks for a server's types once."""
+    ask(source, "CREATE TABLE TABLE_ (at timestamptz)")
+    assert source.count(WINDOW) == 0
+    ask(source, "CREATE TYPE TABLE_mood AS ENUM ('ok')", "ALTER TABLE TABLE_ ADD mood TABLE_mood, ADD d date")
+    ask(source, f"INSERT INTO TABLE_ VALUES ('{WINDOW.start}', 'ok', '2013-11-03')")
+    assert table_of(source.read(WINDOW)).drop_columns("at").to_pylist() == [
+        {"mood": "ok", "d": date(2013, 11, 3)}
+    ]
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [
