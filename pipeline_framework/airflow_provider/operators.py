@@ -5,17 +5,20 @@ for every DAG of a folder and again in every task (benchmarks/dag_parse.py).
 """
 
 from collections.abc import Callable
+from functools import cache
 from inspect import getdoc
 from typing import Any
 
 from airflow.sdk import BaseOperator
+
+described = cache(getdoc)  # the same functions in every DAG of a folder
 
 
 class PipelineTask(BaseOperator):
     """A task that calls `work` with what is `given`; its answer becomes the task's XCom."""
 
     def __init__(self, *, work: Callable[..., Any], given: tuple[Any, ...], **settings: Any) -> None:
-        super().__init__(doc_md=getdoc(work), **settings)
+        super().__init__(doc_md=described(work), **settings)
         self.work, self.given = work, given
 
     def execute(self, context: Any) -> Any:
