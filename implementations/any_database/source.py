@@ -29,8 +29,7 @@ from implementations.any_database.connecting import Address, opened
 from implementations.any_database.values import arrow_type, batch, is_instant
 from implementations.reading.chosen import chosen, no_time
 from implementations.reading.local_times import first_local, zone_named
-from implementations.reading.tables import NullTime, Tabular, in_utc, timed
-from pipeline_framework.interfaces import Reading
+from implementations.reading.tables import NullTime, TableSource, in_utc, timed
 from pipeline_framework.windows import Window
 
 ROWS = 10_000  # of a batch, and of what the server sends ahead
@@ -38,7 +37,7 @@ Columns = dict[str, Column[Any]]
 
 
 @dataclass(frozen=True)
-class DatabaseSource:
+class DatabaseSource(TableSource):
     """Rows of a table or view of any database with a driver for SQLAlchemy (`type: database`).
 
     `url`: an address as SQLAlchemy writes it, `kind+driver://user:password@host/database`, or in its place
@@ -64,19 +63,6 @@ class DatabaseSource:
     def __post_init__(self) -> None:
         zone_named(self.time_zone)
 
-    def check(self) -> str:
-        return self._tabular.check()
-
-    def count(self, window: Window) -> int:
-        return self._tabular.count(window)
-
-    def read(self, window: Window) -> Reading:
-        return self._tabular.read(window)
-
-    @property
-    def _tabular(self) -> Tabular:
-        return Tabular(self.place, self.time_field, self.null_time, self._opened)
-
     @property
     def place(self) -> str:
         """The table in messages."""
@@ -84,7 +70,7 @@ class DatabaseSource:
         return f"{name} at {Address(self.url).shown}"
 
     @contextmanager
-    def _opened(self) -> "Iterator[DatabaseRows]":
+    def open_table(self) -> "Iterator[DatabaseRows]":
         with opened(Address(self.url), self.place) as connection:
             found = Table(
                 self.table, MetaData(), schema=self.schema, autoload_with=connection, resolve_fks=False

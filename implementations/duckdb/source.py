@@ -16,12 +16,12 @@ from implementations.duckdb.file import MEMORY, opened
 from implementations.duckdb.words import DuckDBWords
 from implementations.loading.dialect import Table, place
 from implementations.loading.waiting import patiently
-from implementations.reading.chosen import chosen, no_time
+from implementations.reading.chosen import chosen_by_time
 from implementations.reading.local_times import first_local, zone_named
 from implementations.reading.schema_contract import conformed, plain
-from implementations.reading.tables import NullTime, Tabular, in_utc, timed
+from implementations.reading.tables import NullTime, TableSource, in_utc, timed
 from pipeline_framework.errors import Misuse
-from pipeline_framework.interfaces import InputPath, Reading
+from pipeline_framework.interfaces import InputPath
 from pipeline_framework.windows import Window
 
 ROWS = 50_000  # of a batch
@@ -31,7 +31,7 @@ _CASTS = {r"U?HUGEINT": "DECIMAL(38, 0)", r".*\b(U?HUGEINT|BIT)\b.*": "VARCHAR"}
 
 
 @dataclass(frozen=True)
-class DuckDBSource:
+class DuckDBSource(TableSource):
     """Rows of a table or view of a DuckDB file (`type: duckdb`).
 
     `path`: the file. `time_field`: a column of TIMESTAMPTZ, TIMESTAMP or DATE. `time_zone`: IANA zone of
@@ -56,19 +56,6 @@ class DuckDBSource:
     def __post_init__(self) -> None:
         zone_named(self.time_zone)
 
-    def check(self) -> str:
-        return self._tabular.check()
-
-    def count(self, window: Window) -> int:
-        return self._tabular.count(window)
-
-    def read(self, window: Window) -> Reading:
-        return self._tabular.read(window)
-
-    @property
-    def _tabular(self) -> Tabular:
-        return Tabular(self.place, self.time_field, self.null_time, self._opened)
-
     @property
     def stored(self) -> Table:
         """The table as the file knows it."""
@@ -80,7 +67,7 @@ class DuckDBSource:
         return f"{self.stored} of {self.path}"
 
     @contextmanager
-    def _opened(self) -> "Iterator[DuckDBRows]":
+    def open_table(self) -> "Iterator[DuckDBRows]":
         if not Path(self.path).exists():
             raise Misuse(f"{self.path} is not there: correct `source.path`.")
         with ExitStack() as stack:
@@ -89,13 +76,10 @@ class DuckDBSource:
             connection.execute(f"SET memory_limit = '{MEMORY[1]}MB'")
             words = DuckDBWords(connection)
             words.rows("BEGIN TRANSACTION READ ONLY")
-            yield DuckDBRows(self, words, self._kinds(words))
-
-    def _kinds(self, words: DuckDBWords) -> dict[str, str]:
-        kinds = chosen(words.columns(self.stored), self.time_field, self.columns, self.place)
-        if not re.match("TIMESTAMP|DATE$", kinds[self.time_field]):
-            raise no_time(self.time_field, self.place, kinds[self.time_field])
-        return kinds
+            kinds = chosen_by_time(
+                words.columns(self.stored), self.time_field, self.columns, self.place, "TIMESTAMP|DATE$"
+            )
+            yield DuckDBRows(self, words, kinds)
 
 
 @dataclass(frozen=True, slots=True)

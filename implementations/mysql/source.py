@@ -1,6 +1,5 @@
 """A table or view of MySQL or MariaDB as source: one snapshot, its rows batch by batch."""
 
-import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,17 +12,16 @@ from implementations.mysql import reading
 from implementations.mysql.address import Address
 from implementations.mysql.session import opened
 from implementations.mysql.words import MySQLWords
-from implementations.reading.chosen import chosen, no_time
+from implementations.reading.chosen import chosen_by_time
 from implementations.reading.local_times import first_local, zone_named
-from implementations.reading.tables import NullTime, Tabular, in_utc, timed
-from pipeline_framework.interfaces import Reading
+from implementations.reading.tables import NullTime, TableSource, in_utc, timed
 from pipeline_framework.windows import Window
 
 SILENCE = 600  # seconds for which the stage may take no row before the server gives up
 
 
 @dataclass(frozen=True)
-class MySQLSource:
+class MySQLSource(TableSource):
     """Rows of a table or view of MySQL 8 or MariaDB 10.6 and newer (`type: mysql`).
 
     `url`: `mysql://user:password@host:3306/database`, with `?ssl_ca=...&ssl_verify_identity=true` and the
@@ -48,19 +46,6 @@ class MySQLSource:
     def __post_init__(self) -> None:
         zone_named(self.time_zone)
 
-    def check(self) -> str:
-        return self._tabular.check()
-
-    def count(self, window: Window) -> int:
-        return self._tabular.count(window)
-
-    def read(self, window: Window) -> Reading:
-        return self._tabular.read(window)
-
-    @property
-    def _tabular(self) -> Tabular:
-        return Tabular(self.place, self.time_field, self.null_time, self._opened)
-
     @property
     def stored(self) -> Table:
         """The table as the server knows it."""
@@ -72,19 +57,15 @@ class MySQLSource:
         return f"{self.stored} at {Address(self.url).shown}"
 
     @contextmanager
-    def _opened(self) -> "Iterator[MySQLRows]":
+    def open_table(self) -> "Iterator[MySQLRows]":
         with opened(Address(self.url), str(self.stored), silence=SILENCE) as session:
             words = MySQLWords(session.connection)
             words.rows("SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ")
-            kinds = self._kinds(words)
+            kinds = chosen_by_time(
+                words.columns(self.stored), self.time_field, self.columns, self.place, "timestamp|date"
+            )
             words.rows("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY")
             yield MySQLRows(self, words, kinds)
-
-    def _kinds(self, words: MySQLWords) -> dict[str, str]:
-        kinds = chosen(words.columns(self.stored), self.time_field, self.columns, self.place)
-        if not re.match("timestamp|date", kinds[self.time_field]):
-            raise no_time(self.time_field, self.place, kinds[self.time_field])
-        return kinds
 
 
 @dataclass(frozen=True, slots=True)

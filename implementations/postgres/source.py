@@ -12,12 +12,11 @@ from pydantic import SecretStr
 from implementations.loading.dialect import Table, literal, place
 from implementations.postgres.session import Address, opened
 from implementations.postgres.words import PostgresWords
-from implementations.reading.chosen import chosen, no_time
+from implementations.reading.chosen import chosen_by_time
 from implementations.reading.local_times import zone_named
-from implementations.reading.tables import NullTime, Tabular
+from implementations.reading.tables import NullTime, TableSource
 from implementations.reading.times import INSTANT
 from pipeline_framework.errors import BadData
-from pipeline_framework.interfaces import Reading
 from pipeline_framework.windows import Window
 
 BATCH = 4 * 1024**2  # bytes of COPY that become one Arrow batch
@@ -30,7 +29,7 @@ _AS_IT_IS = re.compile(
 
 
 @dataclass(frozen=True)
-class PostgresSource:
+class PostgresSource(TableSource):
     """Rows of a table or view of PostgreSQL 15 or newer (`type: postgres`).
 
     `url`: `postgresql://user:password@host:5432/database`, or in its place `conn_id`, the name of a
@@ -54,19 +53,6 @@ class PostgresSource:
     def __post_init__(self) -> None:
         zone_named(self.time_zone)
 
-    def check(self) -> str:
-        return self._tabular.check()
-
-    def count(self, window: Window) -> int:
-        return self._tabular.count(window)
-
-    def read(self, window: Window) -> Reading:
-        return self._tabular.read(window)
-
-    @property
-    def _tabular(self) -> Tabular:
-        return Tabular(self.place, self.time_field, self.null_time, self._opened)
-
     @property
     def stored(self) -> Table:
         """The table as the server knows it."""
@@ -78,18 +64,15 @@ class PostgresSource:
         return f"{self.stored} at {Address(self.url).shown}"
 
     @contextmanager
-    def _opened(self) -> "Iterator[PostgresRows]":
+    def open_table(self) -> "Iterator[PostgresRows]":
         with opened(Address(self.url), str(self.stored), "pipeline") as session:
             words = PostgresWords(session.connection)
             words.connection.adbc_connection.set_autocommit(False)
             words.rows("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-            yield PostgresRows(self, words, self._kinds(words))
-
-    def _kinds(self, words: PostgresWords) -> dict[str, str]:
-        kinds = chosen(words.columns(self.stored), self.time_field, self.columns, self.place)
-        if not re.match("timestamp|date$", kinds[self.time_field]):
-            raise no_time(self.time_field, self.place, kinds[self.time_field])
-        return kinds
+            kinds = chosen_by_time(
+                words.columns(self.stored), self.time_field, self.columns, self.place, "timestamp|date$"
+            )
+            yield PostgresRows(self, words, kinds)
 
 
 @dataclass(frozen=True, slots=True)

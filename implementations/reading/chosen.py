@@ -1,5 +1,6 @@
 """Which columns of a table a source reads."""
 
+import re
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from typing import TypeVar
@@ -21,6 +22,19 @@ def chosen(present: Mapping[str, K], time_field: str, wanted: Sequence[str], pla
             near = get_close_matches(name, present, 1, 0)[0]
             raise BadData(f"{place} has no column {name}; the nearest is {near}. Correct the name.")
     return {name: kind for name, kind in present.items() if not wanted or name in {time_field, *wanted}}
+
+
+def chosen_by_time(
+    present: Mapping[str, str], time_field: str, wanted: Sequence[str], place: str, times: str
+) -> dict[str, str]:
+    """The same of types in the database's words, of which those of times match `times` from the beginning.
+
+    Raises `BadData` also for a time field of another type.
+    """
+    kinds = chosen(present, time_field, wanted, place)
+    if not re.match(times, kinds[time_field]):
+        raise no_time(time_field, place, kinds[time_field])
+    return kinds
 
 
 def no_time(time_field: str, place: str, kind: object) -> BadData:

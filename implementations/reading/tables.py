@@ -3,9 +3,8 @@
 Every source of a database's table uses it; what it supplies is its table, opened.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, closing
-from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 import pyarrow as pa
@@ -38,49 +37,60 @@ class OpenTable(Protocol):
         """First the schema of these rows, then the rows; closed with the iterator."""
 
 
-@dataclass(frozen=True, slots=True)
-class Tabular:
-    """A table as source: `place` is its name in messages, `opened` closes it at the end of the block."""
+class OfTable(Protocol):
+    """What a source says of its table: its name in messages, its time, and how it is opened."""
 
-    place: str
-    time_field: str
-    null_time: NullTime
-    opened: Callable[[], AbstractContextManager[OpenTable]]
+    @property
+    def place(self) -> str: ...
+    @property
+    def time_field(self) -> str: ...
+    @property
+    def null_time(self) -> NullTime: ...
 
-    def check(self) -> str:
+    def open_table(self) -> AbstractContextManager[OpenTable]:
+        """The table, closed at the end of the block."""
+
+
+class TableSource:
+    """To be inherited by a source that is `OfTable`: the three things that every source is asked."""
+
+    def check(self: OfTable) -> str:
         """What answers, in one sentence; `BadData` for rows without a time, where they are refused."""
-        with self.opened() as table:
-            columns, without = len(table.kinds), self._timeless(table)
+        with self.open_table() as table:
+            columns, without = len(table.kinds), _timeless(self, table)
         left = f"; {without} rows without a time are left out" if without else ""
         return f"{self.place}: {columns} columns, time field {self.time_field}{left}"
 
-    def count(self, window: Window) -> int:
+    def count(self: OfTable, window: Window) -> int:
         """Rows of the window, now."""
-        with self.opened() as table:
-            return self._count(table, window)
+        with self.open_table() as table:
+            return _count(self, table, window)
 
-    def read(self, window: Window) -> Reading:
+    def read(self: OfTable, window: Window) -> Reading:
         """The same rows, with their count in the same state of the table."""
-        rows = self._snapshot(window)
+        rows = _snapshot(self, window)
         schema, count = next(rows)
         return Reading(schema, rows, count)
 
-    def _snapshot(self, window: Window) -> Iterator[Any]:
-        with self.opened() as table, closing(table.batches(window)) as batches:  # type: ignore[type-var]
-            count = self._count(table, window)
-            yield next(batches), count
-            yield from batches
 
-    def _count(self, table: OpenTable, window: Window) -> int:
-        if self.null_time == "refuse":
-            self._timeless(table)
-        return table.count(window)
+def _snapshot(source: OfTable, window: Window) -> Iterator[Any]:
+    with source.open_table() as table, closing(table.batches(window)) as batches:  # type: ignore[type-var]
+        count = _count(source, table, window)
+        yield next(batches), count
+        yield from batches
 
-    def _timeless(self, table: OpenTable) -> int:
-        without = table.timeless()
-        if without and self.null_time == "refuse":
-            raise timeless(without, self.place, self.time_field)
-        return without
+
+def _count(source: OfTable, table: OpenTable, window: Window) -> int:
+    if source.null_time == "refuse":
+        _timeless(source, table)
+    return table.count(window)
+
+
+def _timeless(source: OfTable, table: OpenTable) -> int:
+    without = table.timeless()
+    if without and source.null_time == "refuse":
+        raise timeless(without, source.place, source.time_field)
+    return without
 
 
 def timed(schema: pa.Schema, time_field: str) -> pa.Schema:

@@ -10,11 +10,11 @@ from pydantic import Field
 
 from implementations.loading.dialect import Table, place
 from implementations.reading.chosen import chosen
-from implementations.reading.tables import NullTime, Tabular
+from implementations.reading.tables import NullTime, TableSource
 from implementations.sqlite import kinds
 from implementations.sqlite.session import Session, opened, told_plainly
 from pipeline_framework.errors import BadData
-from pipeline_framework.interfaces import InputPath, Reading
+from pipeline_framework.interfaces import InputPath
 from pipeline_framework.windows import Window
 
 _ROWS = 10_000  # of a batch
@@ -22,7 +22,7 @@ _INSIDE = "{} >= ? AND {} < ?"  # of the time field
 
 
 @dataclass(frozen=True)
-class SQLiteSource:
+class SQLiteSource(TableSource):
     """A table or view of an SQLite file.
 
     `path`: the file. `table`: the table or view. `time_field`: the column that decides a row's window, text
@@ -37,19 +37,6 @@ class SQLiteSource:
     columns: Sequence[str] = ()
     null_time: NullTime = "refuse"
 
-    def check(self) -> str:
-        return self._tabular.check()
-
-    def count(self, window: Window) -> int:
-        return self._tabular.count(window)
-
-    def read(self, window: Window) -> Reading:
-        return self._tabular.read(window)
-
-    @property
-    def _tabular(self) -> Tabular:
-        return Tabular(self.place, self.time_field, self.null_time, self._opened)
-
     @property
     def stored(self) -> Table:
         """The table as the file knows it."""
@@ -61,7 +48,7 @@ class SQLiteSource:
         return f"{self.table} of {self.path}"
 
     @contextmanager
-    def _opened(self) -> "Iterator[SQLiteRows]":
+    def open_table(self) -> "Iterator[SQLiteRows]":
         with opened(self.path, "ro") as session:
             session.rows("BEGIN")
             columns = chosen(session.columns(self.stored), self.time_field, self.columns, self.place)

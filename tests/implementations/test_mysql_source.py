@@ -158,7 +158,7 @@ def test_the_index_of_the_time_field_is_used(source: MySQLSource, ask: Ask, kind
     ask("INSERT INTO TABLE_ SELECT '2001-01-01' + INTERVAL seq DAY, '' FROM seq_0_to_999")
     local = replace(source, time_zone="America/New_York")
     week = Window(datetime(2001, 3, 1, tzinfo=UTC), datetime(2001, 3, 8, tzinfo=UTC))
-    with local._opened() as rows:
+    with local.open_table() as rows:
         ((_, _, _, how, _, key, *_),) = rows.words.rows(f"EXPLAIN SELECT v FROM {rows._inside(week)}")
     assert (how, key) == ("range", "at")
 

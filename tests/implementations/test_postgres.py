@@ -320,7 +320,7 @@ def test_the_index_of_the_time_field_is_used(source: PostgresSource, kind: str) 
     """The condition is on the column itself, whatever its type."""
     ask(source, f"CREATE TABLE TABLE_ (at {kind})", "CREATE INDEX ON TABLE_ (at)")
     local = replace(source, time_zone="America/New_York")
-    with local._opened() as rows:
+    with local.open_table() as rows:
         query = rows._query(WINDOW)
     plan = " ".join(line for (line,) in ask(source, "SET enable_seqscan = off", f"EXPLAIN {query}"))
     assert "Index Cond: ((at >=" in plan

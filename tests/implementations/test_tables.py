@@ -2,14 +2,14 @@
 
 import gc
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 import pyarrow as pa
 import pytest
 
-from implementations.reading.tables import NullTime, Tabular, in_utc, timed
+from implementations.reading.tables import NullTime, OpenTable, TableSource, in_utc, timed
 from implementations.reading.times import INSTANT
 from pipeline_framework.errors import BadData
 from pipeline_framework.testing.truth import TIME_FIELD, WINDOW, truth
@@ -49,14 +49,23 @@ class Remembered:
             self.asked.append("close")
 
 
-def tabular(table: Remembered, null_time: NullTime = "refuse") -> Tabular:
-    return Tabular("main.flights of a file", TIME_FIELD, null_time, table.opened)
+@dataclass(frozen=True)
+class Flights(TableSource):
+    """A source of that table."""
+
+    table: Remembered
+    null_time: NullTime = "refuse"
+    time_field: str = TIME_FIELD
+    place: str = "main.flights of a file"
+
+    def open_table(self) -> AbstractContextManager[OpenTable]:
+        return self.table.opened()
 
 
 def test_count_and_rows_are_asked_of_one_opened_table() -> None:
     """Between opening and closing: rows without a time, the count, the rows."""
     table = Remembered()
-    reading = tabular(table).read(WINDOW)
+    reading = Flights(table).read(WINDOW)
     assert (reading.count, sum(batch.num_rows for batch in reading.batches)) == (60, 60)
     assert table.asked == ["open", "timeless", "count", "query", "end of query", "close"]
 
@@ -65,7 +74,7 @@ def test_count_and_rows_are_asked_of_one_opened_table() -> None:
 def test_rows_that_nobody_takes_leave_nothing_open(taken: int) -> None:
     """The query ends before the session does."""
     table = Remembered()
-    reading = tabular(table).read(WINDOW)
+    reading = Flights(table).read(WINDOW)
     for _ in range(taken):
         next(reading.batches)
     del reading
@@ -76,7 +85,7 @@ def test_rows_that_nobody_takes_leave_nothing_open(taken: int) -> None:
 def test_rows_without_a_time_stop_everything_that_asks() -> None:
     """None of check, count and read goes on, and no row is asked for."""
     table = Remembered(without=3)
-    source = tabular(table)
+    source = Flights(table)
     for ask in (source.count, source.read, lambda _: source.check()):
         with pytest.raises(BadData, match=r"3 rows of main.flights of a file have no happened_at"):
             ask(WINDOW)
@@ -86,7 +95,7 @@ def test_rows_without_a_time_stop_everything_that_asks() -> None:
 def test_rows_without_a_time_are_left_out_and_told() -> None:
     """By `check` alone: a count need not look for them."""
     table = Remembered(without=3)
-    source = tabular(table, "ignore")
+    source = Flights(table, "ignore")
     assert source.check() == (
         "main.flights of a file: 1 columns, time field happened_at; 3 rows without a time are left out"
     )
