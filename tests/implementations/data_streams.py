@@ -1,6 +1,7 @@
 """Data streams as sources and as targets, to be run on each system that has them."""
 
 import json
+import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -10,6 +11,7 @@ from typing import Any
 import httpx
 import pyarrow as pa
 import pytest
+from pydantic import SecretStr
 
 from implementations._search.source import SearchSource
 from implementations._search.target import SearchTarget
@@ -60,7 +62,30 @@ def told(second: int) -> str:
 
 
 class DataStreams:
-    """What holds for every system; fixtures `stream`, `source` and `target` say which one it is."""
+    """What holds for every system; the fixture `server`, `reads` and `loads` say which one it is.
+
+    Nothing but a server's end deletes a stream in every system.
+    """
+
+    reads: type[SearchSource]
+    loads: type[SearchTarget]
+
+    @pytest.fixture
+    def stream(self, server: str) -> Stream:
+        """One that its template describes."""
+        stream = Stream(server, f"stream-{secrets.token_hex(6)}")
+        stream.describe(FIELDS)
+        return stream
+
+    @pytest.fixture
+    def source(self, stream: Stream) -> SearchSource:
+        """Reads it."""
+        return self.reads(SecretStr(stream.server), stream.name, TIME)
+
+    @pytest.fixture
+    def target(self, stream: Stream) -> SearchTarget:
+        """Would load into it."""
+        return self.loads(SecretStr(stream.server), stream.name, TIME, ledger=f"loads-{stream.name}")
 
     def test_windows_are_counted_and_read_over_every_backing_index(
         self, stream: Stream, source: SearchSource

@@ -12,12 +12,13 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from email.utils import formatdate
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 from xml.sax.saxutils import escape
 
 import pytest
+
+from tests.services.loopback import Handler, served
 
 TOKEN = "of the fake alone"
 Answer = tuple[int, dict[str, str], bytes]
@@ -106,29 +107,11 @@ def fake_gcs() -> Iterator[FakeGcs]:
     """One for all tests; it ends with them, as it lives in their process."""
     fake = FakeGcs()
 
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
+    class Google(Handler):
         def answer(self) -> None:
-            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            status, headers, answer = fake.answered(self.command, self.path, self.headers, body)
-            self.send_response(status)
-            for name, value in {**headers, "Content-Length": str(len(answer))}.items():
-                self.send_header(name, value)
-            self.end_headers()
+            status, headers, answer = fake.answered(self.command, self.path, self.headers, self.body())
+            self.say(status, headers, len(answer))
             self.wfile.write(b"" if self.command == "HEAD" else answer)
 
-        do_GET = do_PUT = do_DELETE = do_HEAD = answer  # noqa: N815 - as http.server wants it
-
-        def log_message(self, *_: Any) -> None:
-            """Nothing."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    fake.url = f"http://127.0.0.1:{server.server_address[1]}"
-    thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
-    thread.start()
-    yield fake
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with served(Google) as fake.url:
+        yield fake

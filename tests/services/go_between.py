@@ -3,15 +3,15 @@
 Everything else passes through unchanged, so that what is not in trouble is real.
 """
 
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import httpx
 import msgspec
+
+from tests.services.loopback import Handler, served
 
 _OWN = {"content-length", "transfer-encoding", "connection", "content-encoding"}  # said anew
 
@@ -81,33 +81,13 @@ def go_between(server: str) -> Iterator[GoBetween]:
     """One in front of `server`, on a free loopback port."""
     between = GoBetween(server)
 
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
+    class Between(Handler):
         def answer(self) -> None:
-            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            given = between.passed(Asked(self.command, self.path, body), dict(self.headers))
-            self.send_response(given.status)
-            for name, value in {"x-elastic-product": "Elasticsearch", **given.headers}.items():
-                self.send_header(name, value)
-            self.send_header("Content-Length", str(len(given.body)))
-            self.end_headers()
+            given = between.passed(Asked(self.command, self.path, self.body()), dict(self.headers))
+            headers = {"x-elastic-product": "Elasticsearch", **given.headers}
+            self.say(given.status, headers, len(given.body))
             self.wfile.write(given.body[: given.cut])
             self.close_connection = given.cut is not None
 
-        do_GET = do_POST = do_PUT = do_DELETE = do_HEAD = answer  # noqa: N815 - as http.server wants it
-
-        def log_message(self, *_: Any) -> None:
-            """Nothing."""
-
-    listening = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    listening.daemon_threads = True
-    between.url = f"http://127.0.0.1:{listening.server_address[1]}"
-    thread = threading.Thread(target=listening.serve_forever, args=(0.05,), daemon=True)
-    thread.start()
-    try:
+    with served(Between) as between.url:
         yield between
-    finally:
-        listening.shutdown()
-        listening.server_close()
-        thread.join()
