@@ -15,6 +15,7 @@ import pytest
 
 from pipeline_framework.errors import Fenced, Misuse, Unavailable
 from pipeline_framework.interfaces import Loaded, Lock, Staged, Target
+from pipeline_framework.testing.given import to_be_given
 from pipeline_framework.testing.interrupted import PATIENCE, in_mid_load, signalled
 from pipeline_framework.testing.staged import staged_in
 from pipeline_framework.testing.truth import AFTER, BEFORE, TIME_FIELD, WINDOW, lock_for, truth
@@ -41,11 +42,11 @@ class FenceContract:
     @pytest.fixture
     def target(self) -> Target:
         """To be given by the connector's own test."""
-        raise NotImplementedError
+        to_be_given(self, "target")
 
     def blocked(self, target: Target) -> bool:
         """To be given by the connector's own test."""
-        raise NotImplementedError
+        to_be_given(self, "blocked")
 
     @pytest.fixture
     def put(self, tmp_path: Path) -> Put:

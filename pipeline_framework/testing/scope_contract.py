@@ -8,6 +8,7 @@ import pytest
 
 from pipeline_framework.errors import BadData, Misuse
 from pipeline_framework.interfaces import Lock, Staged, Target
+from pipeline_framework.testing.given import to_be_given
 from pipeline_framework.testing.staged import staged_in
 from pipeline_framework.testing.truth import AFTER, TIME_FIELD, WINDOW, lock_for, truth
 from pipeline_framework.windows import Window
@@ -29,7 +30,7 @@ class ScopeContract:
     @pytest.fixture
     def scoped(self) -> Scoped:
         """To be given by the connector's own test."""
-        raise NotImplementedError
+        to_be_given(self, "scoped")
 
     @pytest.fixture
     def put(self, tmp_path: Path) -> Put:

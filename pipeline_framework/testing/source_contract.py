@@ -10,6 +10,7 @@ import pytest
 
 from pipeline_framework.errors import BadData
 from pipeline_framework.interfaces import Reading, Source
+from pipeline_framework.testing.given import to_be_given
 from pipeline_framework.testing.truth import AFTER, BEFORE, SCHEMA, TIME_FIELD, WINDOW, edges, rows_of, truth
 from pipeline_framework.windows import Window
 
@@ -33,7 +34,7 @@ class SourceContract:
     @pytest.fixture
     def filled(self) -> Fill:
         """To be given by the connector's own test."""
-        raise NotImplementedError
+        to_be_given(self, "filled")
 
     def test_check_says_one_sentence(self, filled: Fill) -> None:
         """`check` answers what it found in one line."""

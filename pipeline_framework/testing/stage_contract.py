@@ -9,6 +9,7 @@ import pytest
 
 from pipeline_framework.errors import Fenced, StageLost
 from pipeline_framework.interfaces import Lock, Manifest, Reading, Stage, Tally
+from pipeline_framework.testing.given import to_be_given
 from pipeline_framework.testing.truth import AFTER, WINDOW, lock_for, marked, rows_of, truth
 
 
@@ -22,15 +23,15 @@ class StageContract:
     @pytest.fixture
     def stage(self) -> Stage:
         """To be given by the connector's own test."""
-        raise NotImplementedError
+        to_be_given(self, "stage")
 
     def lose(self, stage: Stage, manifest: Manifest, name: str) -> None:
         """To be given by the connector's own test."""
-        raise NotImplementedError
+        to_be_given(self, "lose")
 
     def text(self, stage: Stage, manifest: Manifest, name: str) -> bytes:
         """To be given by the connector's own test."""
-        raise NotImplementedError
+        to_be_given(self, "text")
 
     def test_check_says_one_sentence_and_leaves_nothing(self, stage: Stage) -> None:
         """`check` proves the right to write, and a window can still be staged afterwards."""

@@ -10,6 +10,7 @@ import pytest
 
 from pipeline_framework.errors import BadData, Fenced, Misuse, PipelineError
 from pipeline_framework.interfaces import Lock, Staged, Target
+from pipeline_framework.testing.given import to_be_given
 from pipeline_framework.testing.staged import load, processes, staged_in
 from pipeline_framework.testing.truth import (
     AFTER,
@@ -43,15 +44,15 @@ class TargetContract:
     @pytest.fixture
     def target(self) -> Target:
         """To be given by the connector's own test."""
-        raise NotImplementedError
+        to_be_given(self, "target")
 
     def rows(self, target: Target) -> pa.Table:
         """To be given by the connector's own test."""
-        raise NotImplementedError
+        to_be_given(self, "rows")
 
     def crash(self, target: Target, lock: Lock, staged: Staged, step: int) -> bool:
         """To be given by the connector's own test."""
-        raise NotImplementedError
+        to_be_given(self, "crash")
 
     @pytest.fixture
     def put(self, tmp_path: Path) -> Put:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from pipeline_framework.errors import BadData, Misuse, StageLost
 from pipeline_framework.interfaces import Lock, Staged, Target
+from pipeline_framework.testing.given import to_be_given
 from pipeline_framework.testing.meeting import Event, expected, load, staged
 from pipeline_framework.testing.truth import WINDOW, lock_for
 
@@ -34,15 +35,15 @@ class WriteContract:
     @pytest.fixture
     def writing(self) -> Writing:
         """To be given by the connector's own test."""
-        raise NotImplementedError
+        to_be_given(self, "writing")
 
     def rows(self, target: Target) -> pa.Table:
         """To be given by the connector's own test."""
-        raise NotImplementedError
+        to_be_given(self, "rows")
 
     def crash(self, target: Target, lock: Lock, staged: Staged, step: int) -> bool:
         """To be given by the connector's own test."""
-        raise NotImplementedError
+        to_be_given(self, "crash")
 
     @pytest.mark.parametrize("deletes", ["hard", "soft"])
     def test_upsert_leaves_the_newest_of_each_row_whatever_the_order(

@@ -1,6 +1,7 @@
 """What can be wrong with a database, as source and as target: one sentence each, nothing half-loaded."""
 
 import sqlite3
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ TIMES = [f"2013-03-09 05:{10 * minute:02}:00" for minute in range(ROWS)]
 NOWHERE = "127.0.0.1:1/x"
 
 
-class System:
+class System(ABC):
     """A database with a table of six events; `of(table)` is how its messages name a table as source."""
 
     kind, number, time, of = "", "bigint", "timestamp", ""
@@ -40,9 +41,9 @@ class System:
         """One statement, past the framework."""
         self.sent(statement.format(time=self.time))
 
+    @abstractmethod
     def sent(self, statement: str) -> list[tuple[Any, ...]]:
         """The rows of a statement."""
-        raise NotImplementedError
 
     def keys(self, **changed: Any) -> dict[str, Any]:
         """A connector of this database."""
