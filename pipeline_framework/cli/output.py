@@ -133,29 +133,32 @@ def csv_cell(value: Any) -> Any:
 
 
 def print_table(rows: Iterable[Row], shown: Sequence[str], title: str) -> None:
-    """A table for people, in pages however many rows come; the title alone where there are none."""
+    """A table for people, in pages however many rows come; the title alone where there are none.
+
+    Where the first page is too wide, all are without the columns that say least.
+    """
     rest = iter(rows)
     page = list(islice(rest, PAGE))
     if not page:
         say(title or "no window")
+        return
+    names = fitting(page, shown)
     while page:
-        print_page(page, shown, title)
+        console().print(laid_out(page, names, title))
         page, title = list(islice(rest, PAGE)), ""
-
-
-def print_page(rows: Sequence[Row], shown: Sequence[str], title: str) -> None:
-    """A table of these rows; where it is too wide, without the columns that say least."""
-    screen, names = console(), list(shown)
-    boundless = screen.options.update(max_width=10_000)
-    table = laid_out(rows, names, title)
-    for name in LEAST:
-        if screen.measure(table, options=boundless).minimum <= screen.width:
-            break
-        names = [each for each in names if each != name]
-        table = laid_out(rows, names, title)
-    screen.print(table)
     if len(names) < len(shown):
         say("a wider terminal, --format json and csv show every column")
+
+
+def fitting(rows: Sequence[Row], shown: Sequence[str]) -> Sequence[str]:
+    """The columns for which the terminal is wide enough."""
+    screen, names = console(), shown
+    boundless = screen.options.update(max_width=10_000)
+    for name in LEAST:
+        if screen.measure(laid_out(rows, names, ""), options=boundless).minimum <= screen.width:
+            break
+        names = [each for each in names if each != name]
+    return names
 
 
 def laid_out(rows: Sequence[Row], names: Sequence[str], title: str) -> Table:
