@@ -61,7 +61,7 @@ def some_windows(config: FinalConfig) -> list[Any]:
 
     @task_group(group_id="windows", prefix_group_id=False)
     def windows(held: Any) -> None:
-        phases(config, held)
+        chain(*phases(config, held))
 
     some, name = tasks.store_and_validate_some, tasks.store_and_validate.__name__
     locking = PipelineTask(**calls(config, some, slots_of(config), task_id=name))
@@ -69,11 +69,9 @@ def some_windows(config: FinalConfig) -> list[Any]:
 
 
 def phases(config: FinalConfig, held: Any) -> list[Any]:
-    """The four tasks that move one window, one after the other."""
+    """The four tasks that move one window, in their order."""
     steps = (tasks.pre_validation, tasks.source_to_stage, tasks.stage_to_target, tasks.audit)
-    moving = [WindowTask(**calls(config, step), held=held) for step in steps]
-    chain(*moving)
-    return moving
+    return [WindowTask(**calls(config, step), held=held) for step in steps]
 
 
 def slots_of(config: FinalConfig) -> int:
