@@ -19,7 +19,7 @@ _SCHEME = re.compile(r"^(elasticsearch|opensearch)://")  # what a connection of 
 # One request by itself, and what the server lets be under way: www.elastic.co/docs, "indexing pressure".
 _PRESSURE = re.compile(r"operation_bytes=(\d+), max_\w+_bytes=(\d+)")
 Part = Literal["source", "target"]
-_PRIVILEGES: Mapping[Part, str] = {
+PRIVILEGES: Mapping[Part, str] = {
     "source": "read and view_index_metadata",
     "target": "read, write, create_index, maintenance and view_index_metadata, also on its ledger",
 }
@@ -107,7 +107,7 @@ class Server:
             return Misuse(
                 f"{self.shown} does not let these credentials use {self.where} ({reason}): correct "
                 f"`{part}.user` and `{part}.password`, or `{part}.api_key`; they need the privileges "
-                f"{_PRIVILEGES[part]}."
+                f"{PRIVILEGES[part]}."
             )
         if status == 409 or "resource_already_exists" in reason:
             kind = Conflict if status == 409 else AlreadyThere

@@ -107,8 +107,8 @@ class MySQLTarget:
 
 
 def _require_short(lock: Lock, table: Table) -> None:
-    key = {"pipeline_id": lock.pipeline_id, "mapping": lock.mapping_name, "target.scope": table.scope_text}
-    for name, text in key.items():
+    key = {"pipeline_id": lock.pipeline_id, "mapping_name": lock.mapping_name}
+    for name, text in {**key, "target.scope": table.scope_text}.items():
         if len(text) > NAME:
             raise Misuse(
                 f"`{name}` has {len(text)} letters as {ledger.NAME} keeps it, which holds {NAME} on MySQL: "

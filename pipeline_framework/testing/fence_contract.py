@@ -28,16 +28,21 @@ OVERLAPPING = Window(WINDOW.start + (WINDOW.end - WINDOW.start) / 2, AFTER.end)
 
 
 class FenceContract:
-    """Inherit it, give the fixture `target`, the method `blocked` and the names `ends` and `reserves`.
+    """Inherit it, give the fixture `target`, the method `blocked` and the name `ends`.
 
     `target` is as for `TargetContract`: a table that does not exist yet, to be pickled. `blocked(target)`
     says whether some session of the server waits for another one's lock. `ends` names, as for
     `unittest.mock.patch`, the function that looks for overtaken owners and ends them, where the target calls
-    it; `reserves` the one that gives a window to a pipeline, whose last argument is the lock.
+    it; `reserves`, where it is not the one of `loading.ledger`, the one that gives a window to a pipeline,
+    whose last argument is the lock.
     """
 
-    ends: str
     reserves = "implementations.loading.ledger.reserve"
+
+    @property
+    def ends(self) -> str:
+        """To be given by the connector's own test."""
+        to_be_given(self, "ends")
 
     @pytest.fixture
     def target(self) -> Target:

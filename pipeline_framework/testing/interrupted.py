@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from multiprocessing.synchronize import Event as ProcessEvent
 from threading import Event
+from time import monotonic
 
 import pyarrow as pa
 
@@ -15,6 +16,7 @@ from pipeline_framework.interfaces import Loaded, Lock, Staged, Target
 from pipeline_framework.testing.staged import processes
 
 PATIENCE = 60  # seconds for what happens at once on an idle machine
+LATE = "the load does not come to its last rows"
 
 
 def interrupted(staged: Staged, interrupt: Callable[[], object]) -> Staged:
@@ -41,8 +43,11 @@ def in_mid_load(target: Target, lock: Lock, staged: Staged) -> Iterator[tuple[Fu
 
     with ThreadPoolExecutor(1) as pool:
         future = pool.submit(target.load, lock, interrupted(staged, wait))
+        future.add_done_callback(lambda _: reached.set())
         try:
-            assert reached.wait(PATIENCE), "the load does not come to its last rows"
+            assert reached.wait(PATIENCE), LATE
+            if future.done():
+                raise AssertionError(LATE) from future.exception()
             yield future, on
         finally:
             on.set()
@@ -58,11 +63,19 @@ def signalled(
     process = context.Process(target=_load, args=(target, lock, staged, reached, number))
     process.start()
     try:
-        assert reached.wait(PATIENCE), "the load does not come to its last rows"
+        await_either(reached, process)
         yield process
     finally:
         process.kill()
         process.join()
+
+
+def await_either(reached: ProcessEvent, process: multiprocessing.process.BaseProcess) -> None:
+    """Wait for the event; fail at once where the process ends before."""
+    end = monotonic() + PATIENCE
+    while not reached.wait(0.1):
+        assert process.exitcode is None, f"{LATE}: its process ended with {process.exitcode}"
+        assert monotonic() < end, LATE
 
 
 def _load(target: Target, lock: Lock, staged: Staged, reached: ProcessEvent, number: int) -> None:

@@ -63,7 +63,7 @@ def test_tolerated_rows_are_told_and_the_others_loaded(changed: Flights) -> None
 
 
 def test_status_sums_the_rows_that_were_put_aside(changed: Flights, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of as many of the newest windows as are looked at, with the way to them; sealed days count as well."""
+    """Of as many of the newest windows as are looked at, with the way to them."""
     changed.change("MOST", "100%")
     assert "bad_rows │ 0 " in " ".join(changed("status").out.split())
     changed("run", "--until-caught-up")

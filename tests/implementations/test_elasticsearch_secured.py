@@ -1,5 +1,6 @@
 """Elasticsearch behind TLS and passwords: who may read, and who is trusted."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +8,7 @@ import pyarrow as pa
 import pytest
 from pydantic import SecretStr
 
+from implementations._search.server import PRIVILEGES
 from implementations.elasticsearch.source import ElasticsearchSource
 from implementations.elasticsearch.target import ElasticsearchTarget
 from pipeline_framework.errors import Misuse, Unavailable
@@ -69,7 +71,7 @@ def test_an_api_key_for_another_index_is_told_of(secured: Secured) -> None:
 
 def test_an_api_key_with_the_documented_privileges_loads(secured: Secured, tmp_path: Path) -> None:
     """Those that a refusal of the target names, on the index and its ledger."""
-    rights = ("read", "write", "create_index", "maintenance", "view_index_metadata")
+    rights = re.split(", | and ", PRIVILEGES["target"].removesuffix(", also on its ledger"))
     key = secured.api_key("loaded*", *rights)
     named: dict[str, Any] = {
         "url": SecretStr(secured.url),

@@ -158,16 +158,22 @@ def test_a_point_in_time_that_was_forgotten_starts_the_reading_anew(index: Index
     assert numbers(table_of(source.read(WINDOW))) == ROWS
 
 
+def streams_since(before: set[threading.Thread]) -> set[threading.Thread]:
+    """Threads of this process that were not there before, but for those of the go-between."""
+    return {each for each in set(threading.enumerate()) - before if "process_request" not in each.name}
+
+
 @pytest.mark.parametrize("told", [{}, PARTIAL[0]], ids=["closed", "broken"])
 def test_a_reading_that_is_given_up_leaves_nothing_behind(
     index: Index, between: GoBetween, told: dict[str, Any]
 ) -> None:
     """No thread that asks on, and no point in time on the server."""
     between.after = lambda asked, answer: answer.told(**told) if is_page(asked) else answer
-    batches = index.source(slices=2, page_rows=1).read(WINDOW).batches
+    batches, before = index.source(slices=2, page_rows=1).read(WINDOW).batches, set(threading.enumerate())
     with closing(batches), suppress(Unavailable):  # type: ignore[type-var]
         next(batches)
-    assert [each for each in threading.enumerate() if "_feed" in each.name] == []
+        assert streams_since(before)
+    assert streams_since(before) == set()
     assert between.asked[-1].method == "DELETE"
 
 
@@ -221,6 +227,17 @@ def test_many_documents_are_read_in_fine_slices(
     assert numbers(table_of(index.source(slices=3, page_rows=4).read(WINDOW))) == ROWS
     parts = [page["slice"] for page in between.searches() if "search_after" not in page]
     assert sorted((part["id"], part["max"]) for part in parts) == [(number, 8) for number in range(8)]
+
+
+def test_slices_are_dealt_to_the_streams_in_turn(
+    index: Index, between: GoBetween, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No stream has all of them while another has none."""
+    monkeypatch.setattr(ElasticsearchCluster, "slice_rows", 5)
+    with index.source()._connected() as cluster:
+        dealt = slices.dealt(3, 40, cluster)
+    assert [len(each) for each in dealt] == [3, 3, 2]
+    assert sorted(part["slice"]["id"] for each in dealt for part in each) == list(range(8))
 
 
 def test_no_index_is_asked_for_more_slices_than_it_allows(

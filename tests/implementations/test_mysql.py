@@ -189,8 +189,14 @@ def test_names_that_the_ledger_does_not_hold_are_told(target: MySQLTarget, put: 
     """Which of them, and how long it may be; an owner, which is in no key, may be longer."""
     lock = lock_for(owner="run " + "x" * 900)
     assert target.load(lock, put()) == target.loaded(lock)
-    wide, long = replace(target, scope={"side": "x" * 200}), replace(lock, pipeline_id="p" * 191)
-    for held, by, name in ((target, long, "pipeline_id"), (wide, lock, r"target\.scope")):
+    wide = replace(target, scope={"side": "x" * 200})
+    pipeline, mapping = replace(lock, pipeline_id="p" * 191), replace(lock, mapping_name="m" * 191)
+    keys = [
+        (target, pipeline, "pipeline_id"),
+        (target, mapping, "mapping_name"),
+        (wide, lock, r"target\.scope"),
+    ]
+    for held, by, name in keys:
         with pytest.raises(Misuse, match=f"`{name}` has .* holds 190"):
             held.load(by, put())
         with pytest.raises(Misuse, match=f"`{name}` has .* holds 190"):
