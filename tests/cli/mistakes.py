@@ -61,6 +61,25 @@ def require_told(mistaken: Flights, mistake: Mistake, **names: object) -> None:
     assert (window["pipeline_status"], window["audit_result"]) == ("PENDING", None)
 
 
+def require_empty(moving: Flights) -> None:
+    """The one window is done, and had no rows."""
+    answer = moving("run", "--format", "json")
+    assert answer.code == 0, answer.err
+    assert answer.json[0]["audit_result"] == "empty"
+
+
+def require_moved_again(moving: Flights) -> None:
+    """The one window is opened again, and moved."""
+    assert moving("reopen", "--window", "1").code == 0
+    answer = moving("run")
+    assert answer.code == 0, answer.err
+
+
+def nothing_loaded(moving: Flights) -> bool:
+    """Whether the file of the target, if there is one, has no table."""
+    return not (moving.folder / "warehouse.duckdb").exists() or moving.target("SHOW TABLES") == []
+
+
 def sentence(answer: Answer) -> str:
     """The one sentence of a run that failed; no traceback, no secret."""
     everything = answer.out + answer.err

@@ -1,5 +1,6 @@
 """What can be wrong with a database, as source and as target: one sentence each, nothing half-loaded."""
 
+import secrets
 import sqlite3
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
@@ -14,12 +15,21 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.cli.conftest import FIRST
-from tests.cli.mistakes import ROWS, SECRET, Mistake, pipeline, require_told
+from tests.cli.mistakes import (
+    ROWS,
+    SECRET,
+    Mistake,
+    nothing_loaded,
+    pipeline,
+    require_empty,
+    require_moved_again,
+    require_told,
+)
 from tests.services import mariadb
+from tests.services.addresses import elsewhere
 
 pytestmark = pytest.mark.services
 TIMES = [f"2013-03-09 05:{10 * minute:02}:00" for minute in range(ROWS)]
-NOWHERE = "127.0.0.1:1/x"
 
 
 class System(ABC):
@@ -174,13 +184,7 @@ def test_a_source_says_what_is_wrong_with_it(system: System, what: str, tmp_path
     said = OTHERWISE.get((type(system), what), mistake.said)
     mistaken = pipeline(tmp_path, source=system.keys(**EVENTS | mistake.keys))
     require_told(mistaken, Mistake(mistake.keys, said, mistake.code), **names(system))
-    assert not (tmp_path / "warehouse.duckdb").exists() or not tables(tmp_path)
-
-
-def tables(folder: Path) -> list[Any]:
-    """What there is in the target."""
-    with duckdb.connect(str(folder / "warehouse.duckdb")) as connection:
-        return connection.execute("SHOW TABLES").fetchall()
+    assert nothing_loaded(mistaken)
 
 
 @pytest.mark.parametrize("system", EVERY, indirect=True)
@@ -188,37 +192,42 @@ def test_a_source_without_rows_is_empty_and_one_huge_row_is_moved(system: System
     """Neither is a mistake."""
     system.execute("DELETE FROM events")
     moving = pipeline(tmp_path, source=system.keys(**EVENTS))
-    assert moving("run", "--format", "json").json[0]["audit_result"] == "empty"
+    require_empty(moving)
     huge = "x" * 5_000_000
     text = "longtext" if isinstance(system, MariaDB) else "text"
     system.execute(f"CREATE TABLE huge (happened {{time}}, word {text})")
     system.execute(f"INSERT INTO huge VALUES ('{system.moment(TIMES[0])}', '{huge}')")
     moving.change('"events"', '"huge"')
-    assert moving("reopen", "--window", "1").code == 0
-    assert moving("run").code == 0
+    require_moved_again(moving)
     assert moving.target("SELECT length(word) FROM flights") == [len(huge)]
 
 
 TARGET = {"table": "flights", "time_field": "time_hour"}
 UNHELD = (
-    "The time field time_hour of {schema}flights is {type}, which does not hold instants to the microsecond: "
-    "change the column's type, or name another `target.time_field`."
+    "The time field time_hour of {schema}flights is {number}, which does not hold instants to the "
+    "microsecond: change the column's type, or name another `target.time_field`."
 )
 UNFIT = (
-    "Column n of {schema}flights is {type}, what is staged for it is {staged} and does not fit unchanged: "
+    "Column n of {schema}flights is {date}, what is staged for it is {staged} and does not fit unchanged: "
     "cast it at the source, or change the type of the table's column."
 )
-WRITING = {
+WRITING = {  # the columns of a table, the row that is in it, and what is wrong
     "no time field": (
         "n {number}",
+        "7",
         Mistake(
             {}, "{schema}flights has no column time_hour; the nearest is n. Correct `target.time_field`.", 1
         ),
     ),
-    "time of another type": ("time_hour {number}, n {number}", Mistake({}, UNHELD, 1)),
-    "column of another type": ("time_hour {time}, n date", Mistake({}, UNFIT, 1, checked=False)),
+    "time of another type": ("time_hour {number}, n {number}", "7, 7", Mistake({}, UNHELD, 1)),
+    "column of another type": (
+        "time_hour {time}, n date",
+        "NULL, NULL",
+        Mistake({}, UNFIT, 1, checked=False),
+    ),
     "a column too many, frozen": (
         "time_hour {time}, m {number}",
+        "NULL, 7",
         Mistake(
             {"contract": "freeze"},
             "{schema}flights has no column n, which is staged, and `target.contract: freeze` adds none: add "
@@ -229,6 +238,7 @@ WRITING = {
     ),
     "a column that must be filled": (
         "time_hour {time}, n {number}, m {number} NOT NULL",
+        "NULL, NULL, 7",
         Mistake(
             {},
             "{where} cannot hold what is staged ({refusal}): correct the rows, or change the table.",
@@ -256,18 +266,13 @@ TYPES = {
 @pytest.mark.parametrize("system", EVERY[:4], indirect=True)
 def test_a_target_says_what_is_wrong_with_its_table(system: System, what: str, tmp_path: Path) -> None:
     """The column, its type and what can be done; the row that was there is as it was."""
-    columns, mistake = WRITING[what]
+    columns, row, mistake = WRITING[what]
     system.sent(f"CREATE TABLE flights ({columns.format(number=system.number, time=system.time)})")
-    if what != "a column that must be filled":
-        system.sent(
-            "INSERT INTO flights (time_hour) VALUES (NULL)"
-            if "hour" in columns
-            else "INSERT INTO flights VALUES (7)"
-        )
+    system.sent(f"INSERT INTO flights VALUES ({row})")
     before = system.sent("SELECT * FROM flights")
     moving = pipeline(tmp_path, target=system.keys(**TARGET | mistake.keys))
     date, staged = TYPES[type(system)]
-    named = names(system) | {"type": date if "column" in what else system.number, "staged": staged}
+    named = names(system) | {"date": date, "staged": staged}
     file = isinstance(system, SQLite)
     where = f"SQLite file {system.place}" if file else f"{system.place} (table {named['schema']}flights)"
     require_told(moving, mistake, **named, where=where, refusal=REFUSALS[type(system)])
@@ -280,14 +285,17 @@ def test_a_target_takes_no_rows_and_one_huge_row(system: System, tmp_path: Path)
     moving = pipeline(tmp_path, target=system.keys(**TARGET))
     table = pa.table({"time_hour": pa.array([FIRST], pa.timestamp("us", "UTC")), "word": ["x" * 2**24]})
     pq.write_table(table.slice(1), tmp_path / "data" / "0.parquet")
-    assert moving("run", "--format", "json").json[0]["audit_result"] == "empty"
+    require_empty(moving)
     pq.write_table(table, tmp_path / "data" / "0.parquet")
-    assert moving("reopen", "--window", "1").code == 0
-    answer = moving("run")
-    assert answer.code == 0, answer.err
+    require_moved_again(moving)
     assert system.sent("SELECT length(word) FROM flights") == [(2**24,)]
 
 
+WRONG = {
+    "wrong host": {"password": SECRET, "server": "127.0.0.1:1"},
+    "wrong password": {"password": SECRET},
+    "no database": {"database": "nowhere"},
+}
 LOGINS = {
     "wrong host": Mistake(
         {}, "{where} does not answer ({refused}): start it, or correct host and port of `url`.", 1
@@ -310,12 +318,7 @@ REFUSED = {Postgres: LIBPQ, MariaDB: "[Errno 111] Connection refused"}
 def test_a_server_that_is_not_reached_is_told(system: System, what: str, part: str, tmp_path: Path) -> None:
     """Its address without the password, and what of it to correct."""
     url, mistake = system.where["url"], LOGINS[what]
-    _, _, place = system.place.partition("/")
-    wrong = {
-        "wrong host": f"{system.kind}://me:{SECRET}@{NOWHERE}",
-        "wrong password": url.replace("only%20for%20tests", SECRET),
-        "no database": url.replace(place, "nowhere"),
-    }[what].replace("postgres://", "postgresql://")
+    wrong = elsewhere(url, **WRONG[what]).get_secret_value()
     keys = (EVENTS if part == "source" else TARGET) | {"url": wrong}
     moving = pipeline(tmp_path, **{part: system.keys(**keys)})
     shown = wrong.partition("@")[2]
@@ -326,26 +329,35 @@ def test_a_server_that_is_not_reached_is_told(system: System, what: str, part: s
     require_told(moving, mistake, where=where, refused=REFUSED[type(system)])
 
 
-READER = "reader_of_mistakes"
 WANTING = "{where} may not be used for want of permission ({refusal}): grant it to the user of `url`."
 GRANT = (
     '{where} may not be written: grant INSERT on "public"."flights", DELETE on "public"."flights", SELECT on '
     '"public"."pipeline_loads", INSERT on "public"."pipeline_loads", UPDATE on "public"."pipeline_loads".'
 )
-DENIED = "1142 SELECT command denied to user '" + READER + "'@'localhost' for table `{database}`.`{table}`"
+DENIED = "1142 SELECT command denied to user '{user}'@'{host}' for table `{database}`.`{table}`"
 
 
 @pytest.fixture
 def reader(system: System) -> Iterator[str]:
     """A connector's address for a user who may only read the table of flights."""
     system.execute("CREATE TABLE flights (time_hour {time}, n bigint)")
-    made = f"CREATE USER {READER} IDENTIFIED BY '{SECRET}'"
+    name = f"pipeline_test_{secrets.token_hex(6)}"
+    made = f"CREATE USER {name} IDENTIFIED BY '{SECRET}'"
     system.sent(made if isinstance(system, MariaDB) else made.replace("IDENTIFIED BY", "PASSWORD"))
-    system.sent(f"GRANT SELECT ON flights TO {READER}")
-    yield f"{system.where['url'].partition(':')[0]}://{READER}:{SECRET}@{system.place}"
-    if isinstance(system, Postgres):
-        system.sent(f"DROP OWNED BY {READER}")
-    system.sent(f"DROP USER {READER}")
+    try:
+        system.sent(f"GRANT SELECT ON flights TO {name}")
+        yield f"{system.where['url'].partition(':')[0]}://{name}:{SECRET}@{system.place}"
+    finally:
+        if isinstance(system, Postgres):
+            system.sent(f"DROP OWNED BY {name}")
+        system.sent(f"DROP USER {name}")
+
+
+def denied(system: System, reader: str, table: str) -> str:
+    """What MariaDB says of a table that the reader may not see; the host of these tests is as it sees it."""
+    ((host,),) = system.sent("SELECT substring_index(user(), '@', -1)")
+    user, database = urlsplit(reader).username, system.place.partition("/")[2]
+    return DENIED.format(user=user, host=host, database=database, table=table)
 
 
 @pytest.mark.parametrize("system", [Postgres, MariaDB], indirect=True)
@@ -355,9 +367,10 @@ def test_an_account_that_only_reads_is_told_what_it_lacks(
     """PostgreSQL is asked for every right beforehand."""
     database = system.place.partition("/")[2]
     where = f"{system.place} (table {'public' if isinstance(system, Postgres) else database}.flights)"
-    refusal = DENIED.format(database=database, table="pipeline_loads")
     moving = pipeline(tmp_path, target=system.keys(**TARGET) | {"url": reader})
-    if isinstance(system, Postgres):
+    if isinstance(system, MariaDB):
+        refusal = denied(system, reader, "pipeline_loads")
+    else:
         refusal = "permission denied for schema public"
         assert moving("check").out.splitlines()[-1] == f"BAD  target: {GRANT.format(where=where)}"
     mistake = Mistake({}, WANTING, checked=isinstance(system, MariaDB))
@@ -370,8 +383,8 @@ def test_an_account_that_may_not_read_is_told(system: System, reader: str, tmp_p
     """The table and the right that the user lacks."""
     database = system.place.partition("/")[2]
     where = f"{system.place} (table {'public' if isinstance(system, Postgres) else database}.events)"
-    refusal = DENIED.format(database=database, table="events")
-    if isinstance(system, Postgres):
-        refusal = "permission denied for table events"
+    refusal = "permission denied for table events"
+    if isinstance(system, MariaDB):
+        refusal = denied(system, reader, "events")
     reading = pipeline(tmp_path, source=system.keys(**EVENTS) | {"url": reader})
     require_told(reading, Mistake({}, WANTING), where=where, refusal=refusal)

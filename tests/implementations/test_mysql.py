@@ -26,7 +26,7 @@ from pipeline_framework.interfaces import Staged
 from pipeline_framework.testing.staged import staged_in
 from pipeline_framework.testing.truth import INSTANT, TICK, TIME_FIELD, WINDOW, lock_for, rows_of, truth
 from pipeline_framework.windows import Window
-from tests.implementations.addresses import elsewhere, refused
+from tests.services.addresses import elsewhere, refused
 from tests.services.mariadb import execute
 
 pytestmark = pytest.mark.services

@@ -32,7 +32,7 @@ from pipeline_framework.testing.source_contract import table_of
 from pipeline_framework.testing.staged import staged_in
 from pipeline_framework.testing.truth import INSTANT, TICK, TIME_FIELD, WINDOW, lock_for
 from pipeline_framework.windows import Window
-from tests.implementations.addresses import elsewhere, refused
+from tests.services.addresses import elsewhere, refused
 
 pytestmark = pytest.mark.services
 Put = Callable[..., Staged]
