@@ -7,7 +7,7 @@ COPY requirements requirements
 # Airflow on PostgreSQL wants asyncpg, which the example does without: its pin is in the tests' lock.
 RUN sed -n '/^asyncpg==/,/[^\\]$/p' requirements/test.txt >>requirements/run.txt \
     && pip install --require-hashes -r requirements/run.txt
-COPY pyproject.toml README.md ./
+COPY pyproject.toml README.md LICENSE ./
 COPY pipeline_framework pipeline_framework
 COPY implementations implementations
 COPY sql sql

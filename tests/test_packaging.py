@@ -48,3 +48,10 @@ def test_the_wheel_leaves_a_users_implementations_alone(wheel: Path) -> None:
     assert (wheel / "implementations" / "duckdb" / "target.py").exists()
     assert not (wheel / "implementations" / "__init__.py").exists()
     assert (wheel / "pipeline_framework" / "py.typed").exists()
+
+
+def test_the_wheel_carries_its_licence(wheel: Path) -> None:
+    """The text of the licence that its metadata names."""
+    metadata = next(wheel.glob("*.dist-info/METADATA")).read_text()
+    assert "License-Expression: Apache-2.0\n" in metadata
+    assert next(wheel.glob("*.dist-info/licenses/LICENSE")).read_text() == (ROOT / "LICENSE").read_text()
