@@ -1,6 +1,8 @@
 """A table of a DuckDB file as source."""
 
 import secrets
+import subprocess
+import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -115,6 +117,18 @@ def test_a_file_that_another_process_writes_is_waited_for(source: DuckDBSource) 
         waiting = pool.submit(replace(source, wait_seconds=30).count, WINDOW)
         process.kill()
         assert waiting.result(30) == 1
+
+
+def test_a_reading_holds_writers_of_other_processes_off(source: DuckDBSource) -> None:
+    """From its first batch until it is over."""
+    run(source, f"CREATE TABLE t AS SELECT TIMESTAMPTZ '{START}' AS at FROM range(200000)")
+    writer = [sys.executable, "-c", "import duckdb, sys; duckdb.connect(sys.argv[1])", source.path]
+    reading = source.read(WINDOW)
+    next(reading.batches)
+    refused = subprocess.run(writer, capture_output=True, text=True, check=False)
+    assert "Conflicting lock is held" in refused.stderr
+    assert sum(batch.num_rows for batch in reading.batches) > 0
+    subprocess.run(writer, check=True)
 
 
 def test_a_reading_that_nobody_uses_holds_no_file(source: DuckDBSource) -> None:
