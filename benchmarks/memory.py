@@ -2,13 +2,14 @@
 
 From files to DuckDB, then into PostgreSQL and out of it. Largest resident set in MB, interpreter and
 libraries included; the files' window is one row group of one file, the worst case for a reader. Bound:
-300 MB, whatever the number of rows.
+300 MB, whatever the number of rows; exits with 1 when a step has more.
 """
 
 import json
 import resource
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -74,11 +75,11 @@ STEPS = {
 
 
 def main(sizes: list[int]) -> None:
-    with_files(sizes)
-    with_postgres(sizes)
+    peaks = [*with_files(sizes), *with_postgres(sizes)]
+    sys.exit(max(peaks) > BOUND)
 
 
-def with_postgres(sizes: list[int]) -> None:
+def with_postgres(sizes: list[int]) -> Iterator[int]:
     from _postgres import served
 
     with served() as (server, _):
@@ -87,24 +88,26 @@ def with_postgres(sizes: list[int]) -> None:
                 (Path(name) / "url").write_text(server.url)
                 day_file(Path(name), rows, rows)
                 for step in ("source to stage", "stage to PostgreSQL", "PostgreSQL to stage"):
-                    measured(step, name, rows)
+                    yield measured(step, name, rows)
 
 
-def with_files(sizes: list[int]) -> None:
+def with_files(sizes: list[int]) -> Iterator[int]:
     for rows in sizes:
         with TemporaryDirectory() as name:
             day_file(Path(name), rows, rows)
             for step in ("source to stage", "stage to target"):
-                measured(step, name, rows)
+                yield measured(step, name, rows)
         with TemporaryDirectory() as name:
             day_file(Path(name), rows, rows)
-            measured("both", name, rows)
+            yield measured("both", name, rows)
 
 
-def measured(step: str, folder: str, rows: int) -> None:
+def measured(step: str, folder: str, rows: int) -> int:
+    """Peak memory in MB of a process that makes the step."""
     command = [sys.executable, __file__, step, folder, str(rows)]
     peak = int(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
     print(f"{rows:,} rows, {step}: {peak} MB of {BOUND}", flush=True)
+    return peak
 
 
 if __name__ == "__main__":
