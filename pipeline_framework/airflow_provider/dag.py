@@ -1,4 +1,4 @@
-"""From a pipeline file to its DAG: seven tasks in the specification's order, or one that does all."""
+"""From a pipeline file to its DAG: seven tasks in a row, or one that does all of it."""
 
 import os
 import sys
@@ -42,7 +42,7 @@ def dag_of(config: FinalConfig, **arguments: Any) -> DAG:
 
 
 def seven_tasks(config: FinalConfig) -> None:
-    """The tasks of the specification, one after the other; the phases once for each slot of the run."""
+    """The tasks of docs/airflow.md, one after the other; the phases once for each slot of the run."""
     first = PipelineTask(**calls(config, tasks.load_final_config))
     last = PipelineTask(**calls(config, tasks.cleanup_stale_locks))
     # Without setups: it runs however the run ended, and its success cannot hide a failed audit.

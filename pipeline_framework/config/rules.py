@@ -138,7 +138,7 @@ def function(text: str | None) -> str | None:
 
 
 def checked_field(text: str) -> str:
-    """A column that a window has before it is locked; in upper case too, as the specification writes it."""
+    """A column that a window has before it is locked, in lower or upper case (`TARGET_DAY`)."""
     if text.lower() not in CHECKED_FIELDS:
         found = suggestion(text, CHECKED_FIELDS)
         raise ValueError(f"'{text}' is no column that a window has before it is locked. {found}")

@@ -10,7 +10,7 @@ from pipeline_framework.reports.history import window
 def cleanup(pipeline: Pipeline) -> list[Record]:
     """Release what this run still holds, rescue what is stale, seal finished days; the rows that moved.
 
-    The specification's `cleanup_stale_locks`: it runs however a run ended.
+    What the task `cleanup_stale_locks` does: it runs however a run ended.
     """
     moved = [*released(pipeline), *rescued(pipeline)]
     sealing.seal(pipeline.database, pipeline.key)

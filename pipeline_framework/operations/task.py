@@ -1,4 +1,4 @@
-"""The seven tasks of the specification, each alone, as the DAG runs them but outside Airflow."""
+"""The seven tasks of docs/airflow.md, each alone, as the DAG runs them but outside Airflow."""
 
 from collections.abc import Callable
 from datetime import datetime

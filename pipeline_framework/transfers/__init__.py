@@ -1,4 +1,4 @@
-"""What moves one window: streamed parts, or a module of the specification's functions."""
+"""What moves one window: streamed parts, or a module of six functions."""
 
 from pipeline_framework.transfers.functions import FunctionsTransfer
 from pipeline_framework.transfers.streamed import StreamedTransfer

@@ -1,4 +1,4 @@
-"""The specification's own form: a module of functions `(final_config, record)`, used unchanged.
+"""A module of six functions `(final_config, record)` of a user's own, as docs/new-implementation.md tells.
 
 `record` carries every column of pipeline_records by name, and the same again by upper-case name
 (`TARGET_DAY`, `WINDOW_START_TIME`, …); times are pendulum times. The module has no transaction and
@@ -24,7 +24,7 @@ REQUIRED = (
 
 
 def function_record(columns: Mapping[str, Any]) -> dict[str, Any]:
-    """The `record` that functions of the specification receive."""
+    """The `record` that a module's functions receive."""
     return {**columns, **{name.upper(): value for name, value in columns.items()}}
 
 

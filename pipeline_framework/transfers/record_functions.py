@@ -1,4 +1,4 @@
-"""The four record functions that a module of the specification may define as well.
+"""The four record functions that a module of six functions may define as well (docs/new-implementation.md).
 
 The control table stays the owner of the windows. A module's `upload_record_to_database` and
 `update_record_in_database` are told of every row added and every move made, so that its own table
@@ -46,13 +46,11 @@ class RecordFunctions:
         record = self._call("download_oldest_pending_record")
         return _start(record) if record else None
 
-    def holder(self, window_start: datetime, dag_run_id: str) -> str | None:
-        """The other run under which the module says this window is in progress."""
-        for record in self._call("get_all_in_progress_records") or ():
-            run = str(_column(record, "dag_run_id"))
-            if _start(record) == window_start and run != dag_run_id:
-                return run
-        return None
+    def running_elsewhere(self, dag_run_id: str) -> dict[datetime, str]:
+        """The windows, by their start, that the module says are in progress, and the other run of each."""
+        records = self._call("get_all_in_progress_records") or ()
+        running = {_start(record): str(_column(record, "dag_run_id")) for record in records}
+        return {start: run for start, run in running.items() if run != dag_run_id}
 
     def _call(self, name: str, *arguments: object) -> Any:
         function = getattr(self.module, name, None)

@@ -55,7 +55,7 @@ class Run:
         return self.state
 
     def tasks(self) -> dict[str, str]:
-        """State of every task, in the specification's order; 3.1 gives none after a timeout."""
+        """State of every task, in the DAG's order; 3.1 gives none after a timeout."""
         found = asked(self.client, f"{self.path}/taskInstances")["task_instances"]
         states = {task["task_id"]: task["state"] for task in found}
         return {name: states[name] or "skipped" for name in TASKS}

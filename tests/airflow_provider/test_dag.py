@@ -35,8 +35,8 @@ def written(folder: Path, **changes: str) -> Path:
     return file
 
 
-def test_seven_tasks_stand_in_the_specifications_order(dag: DAG) -> None:
-    """Seven tasks, each behind the one before it, by the specification's names."""
+def test_seven_tasks_stand_in_their_order(dag: DAG) -> None:
+    """Seven tasks, each behind the one before it, by the names of docs/airflow.md."""
     assert set(dag.task_dict) == set(TASKS)
     for before, after in pairwise(TASKS):
         assert before in dag.get_task(after).upstream_task_ids

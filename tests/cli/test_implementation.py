@@ -1,11 +1,11 @@
-"""A module of the specification's six functions, used unchanged."""
+"""A module of six functions, used unchanged."""
 
 import json
 
 from tests.cli.conftest import WINDOWS, Flights
 
 MODULE = '''
-"""Moves hours between two folders of JSON files, as somebody would write it for the specification."""
+"""Moves hours between two folders of JSON files, as somebody would write it by docs/new-implementation.md."""
 import json
 from pathlib import Path
 

@@ -23,7 +23,7 @@ Problems = Callable[..., list[str]]
 
 
 def test_columns_are_known_in_either_case(load: Loader) -> None:
-    """The specification writes them in upper case; they come to one form."""
+    """`TARGET_DAY` and `target_day` are one column; they come to one form."""
     config = load(BODY + "check_fields: [TARGET_DAY, key_x, Window_Start_Time]\n")
     assert config.check_fields == ("target_day", "key_x", "window_start_time")
     assert config.for_functions()["check_fields"] == ["target_day", "key_x", "window_start_time"]

@@ -28,7 +28,7 @@ def loaded(folder: Path, airflow: str, more: str = "") -> FinalConfig:
 
 
 def test_every_task_has_its_settings() -> None:
-    """The seven of the specification, and the one that does all of it."""
+    """The seven of one shape, and the one that does all of it."""
     assert tuple(Tasks.model_fields) == (*TASKS, "run_windows")
 
 

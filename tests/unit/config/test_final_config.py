@@ -89,14 +89,14 @@ def test_names_of_source_and_target_follow_their_types(load: Load) -> None:
     assert load(CONTRACT + "source_name: nyc\n").default_record["source_name"] == "nyc"
 
 
-def test_functions_get_the_keys_of_the_specification(load: Load) -> None:
+def test_functions_get_the_keys_that_they_were_promised(load: Load) -> None:
     """Plain values only, so that a module may store or send them."""
     config = load(MODULE + "email_list: a@b.c\n").for_functions()
-    specified = (
+    promised = (
         "timezone x_time_back granularity stale_threshold_hours cron_schedule email_list email_on_failure "
     )
-    specified += "email_on_retry max_retry_task check_fields default_record"
-    assert set(specified.split()) <= set(config)
+    promised += "email_on_retry max_retry_task check_fields default_record"
+    assert set(promised.split()) <= set(config)
     assert config["email_list"] == ["a@b.c"]
     assert yaml.safe_load(yaml.safe_dump(config)) == config
 

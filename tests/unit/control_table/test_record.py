@@ -34,7 +34,7 @@ def row(**columns: Any) -> dict[str, Any]:
 
 
 def test_times_are_pendulums_in_utc() -> None:
-    """The specification's functions get pendulum times."""
+    """A module's functions get pendulum times."""
     record = Record.of(row())
     assert isinstance(record.window_start_time, pendulum.DateTime)
     assert record.window_start_time == START

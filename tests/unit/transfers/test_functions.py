@@ -1,4 +1,4 @@
-"""A module of the specification's functions is driven as the specification says."""
+"""A module of six functions is driven as docs/new-implementation.md says."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -112,5 +112,5 @@ def test_record_functions_are_told_and_asked() -> None:
     functions.uploaded(LOCK.columns)
     assert [record["ID"] for record in told] == [1]
     assert functions.oldest() == datetime(2013, 3, 10, 5, tzinfo=UTC)
-    assert functions.holder(START, "mine") == "other"
-    assert functions.holder(START, "other") is None
+    assert functions.running_elsewhere("mine") == {START: "other"}
+    assert functions.running_elsewhere("other") == {}
