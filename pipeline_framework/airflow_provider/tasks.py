@@ -1,4 +1,4 @@
-"""The seven tasks of docs/airflow.md: each opens the pipeline, does its one thing and tells Airflow how it went.
+"""The seven tasks of docs/airflow.md: each opens the pipeline, does one thing, tells Airflow how it went.
 
 Tasks hand on the id of the window's row, never rows and never a secret: each reads the configuration
 for itself. `file` is the pipeline file.
