@@ -18,7 +18,8 @@ FAILED, MISUSED, NOTHING_TO_DO, INTERRUPTED, TERMINATED = 1, 2, 3, 130, 143
 app = typer.Typer(
     name="pipeline",
     help="Windowed batch pipelines: nothing lost, nothing doubled, every hole found.",
-    epilog="Exit codes: 0 done, 1 failed, 2 misuse, 3 nothing to do. Start with: pipeline init",
+    epilog="Exit codes: 0 done, 1 failed, 2 misuse, 3 nothing to do, 130 or 143 stopped (Ctrl-C, SIGTERM). "
+    "Start with: pipeline init",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )

@@ -25,7 +25,8 @@ value of the wrong kind is an error that names file, line and key. All mistakes 
   variables named like that, and passwords inside addresses are hidden wherever a configuration is shown.
 - A relative path never depends on the working directory: what is read is looked for beside the file, what is
   written goes into `PIPELINE_STATE_DIR`, or beside the file where that is not set.
-- The keys of a source, stage or target are those of its system.
+- The keys of a source, stage or target are those of its system, neither on this page nor in the JSON Schema:
+  `pipeline init --source X --stage Y --target Z` writes a file that lists them with their meaning.
 
 This page is written by `python -m pipeline_framework.config.reference`.
 """
