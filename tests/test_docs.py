@@ -41,6 +41,18 @@ def commands(page: Path) -> Iterator[str]:
         yield from (line[2:] for line in block.splitlines() if line.startswith("$ "))
 
 
+def typed(page: Path, folder: Path) -> Iterator[tuple[str, Path]]:
+    """Every command and where its reader types it, who has no pipeline file but the one a page tells of."""
+    for command in commands(page):
+        if command.startswith("pipeline init"):
+            (folder / "pipeline.yml").unlink()
+        if command.startswith("cd "):
+            folder /= command.removeprefix("cd ")
+            (folder / "pipeline.yml").write_text(blocks(page, "yaml")[0])
+        else:
+            yield command, folder
+
+
 @pytest.fixture
 def example(tmp_path: Path) -> Path:
     """The example after its first window."""
@@ -56,10 +68,10 @@ def example(tmp_path: Path) -> Path:
 @pytest.mark.parametrize("page", pages_with("console"), ids=name)
 def test_commands_of_a_page_run_in_order(page: Path, example: Path) -> None:
     """Each succeeds, or says that nothing is to do, on the example's data."""
-    for command in commands(page):
+    for command, folder in typed(page, example):
         done = subprocess.run(
             ["bash", "-c", command],
-            cwd=example,
+            cwd=folder,
             env={"PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin", "COLUMNS": "200"},
             capture_output=True,
             text=True,
