@@ -97,6 +97,11 @@ def _plainly(address: Address, place: str) -> Iterator[None]:
         raise Misuse(f"{place}: {missing}; install the driver that `url` names.") from None
     except exc.SQLAlchemyError as raised:
         raise _fault(raised, address, place) from None
+    except ValueError as unreadable:
+        raise BadData(
+            f"{place} holds what its driver cannot read ({unreadable}): correct it, or leave it out with "
+            "`source.where` or `source.columns`."
+        ) from None
 
 
 def _fault(raised: exc.SQLAlchemyError, address: Address, place: str) -> PipelineError:

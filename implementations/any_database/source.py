@@ -16,7 +16,6 @@ from sqlalchemy import (
     DateTime,
     Float,
     MetaData,
-    String,
     Table,
     func,
     select,
@@ -25,6 +24,7 @@ from sqlalchemy import (
     types,
 )
 
+from implementations.any_database import sqlite_times
 from implementations.any_database.connecting import Address, opened
 from implementations.any_database.values import arrow_type, batch, is_instant
 from implementations.reading.chosen import chosen, no_time
@@ -75,7 +75,9 @@ class DatabaseSource(TableSource):
             found = Table(
                 self.table, MetaData(), schema=self.schema, autoload_with=connection, resolve_fks=False
             )
-            yield DatabaseRows(self, connection, found, self._kinds(found))
+            table = DatabaseRows(self, connection, found, self._kinds(found))
+            table.require_order()
+            yield table
 
     def _kinds(self, found: Table) -> Columns:
         present = {column.name: column for column in found.columns}
@@ -94,6 +96,12 @@ class DatabaseRows:
     connection: Connection
     found: Table
     kinds: Columns
+
+    def require_order(self) -> None:
+        """Raise `BadData` for times of SQLite in a form whose order is not that of time."""
+        disorderly = sqlite_times.disorderly(self._time)
+        if self._dialect == "sqlite" and (rows := self._number(*self._where, disorderly)):
+            raise sqlite_times.refused(rows, self._time, self.source.place)
 
     def timeless(self) -> int:
         return self._number(*self._where, self._time.is_(None))
@@ -128,9 +136,8 @@ class DatabaseRows:
 
     def _inside(self, window: Window) -> list[Any]:
         start, end = map(self._bound, (window.start, window.end))
-        if self._dialect == "sqlite":  # as text, where 05:00:00 comes before 05:00:00.000000
-            time = type_coerce(self._time, String())
-            return [*self._where, time >= str(start), time < str(end)]
+        if self._dialect == "sqlite":
+            return [*self._where, *sqlite_times.inside(self._time, start, end)]
         return [*self._where, self._time >= start, self._time < end]
 
     def _bound(self, instant: datetime) -> datetime | date:
