@@ -1,14 +1,13 @@
 """The usual mistakes end with a clear sentence and an exit code; nothing is lost and no traceback shown."""
 
 import subprocess
-import sys
 from datetime import UTC, datetime
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tests.cli.conftest import PIPELINE, Flights
+from tests.cli.conftest import PIPELINE, Bound, Flights
 
 NOON = datetime(2013, 3, 9, 17, tzinfo=UTC)
 
@@ -132,25 +131,15 @@ def test_a_target_that_is_no_database_is_left_alone(flights: Flights) -> None:
     assert (flights.folder / "warehouse.duckdb").read_text().startswith("a diary")
 
 
-# Root may read and write everywhere, unless it gave up CAP_DAC_OVERRIDE (1) and CAP_DAC_READ_SEARCH (2) for
-# what it runs: PR_CAPBSET_DROP is 24.
-BOUND_BY_PERMISSIONS = """
-import ctypes, os, sys
-os.geteuid() or [ctypes.CDLL(None).prctl(24, right, 0, 0, 0) for right in (1, 2)]
-os.execv(sys.argv[1], sys.argv[1:])
-"""
-
-
 def test_a_stage_without_permission_is_named(flights: Flights) -> None:
     """The folder and what is missing."""
     stage = flights.folder / "stage"
     stage.mkdir()
     stage.chmod(0o500)
-    command = [sys.executable, "-c", BOUND_BY_PERMISSIONS, str(PIPELINE), "run"]
-    answer = subprocess.run(command, check=False, cwd=flights.folder, capture_output=True, text=True)
-    assert answer.returncode in {1, 2}
-    assert str(stage) in answer.stderr
-    assert "Traceback" not in answer.stderr
+    answer = Bound(flights.folder)("run")
+    assert answer.code in {1, 2}
+    assert str(stage) in answer.err
+    assert "Traceback" not in answer.err
 
 
 def test_a_stage_that_is_a_file_is_named(flights: Flights) -> None:

@@ -1,9 +1,7 @@
 """What can be wrong with files: one sentence each with file, line or column and remedy; nothing is loaded."""
 
 import gzip
-import os
-import subprocess
-import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pyarrow as pa
@@ -11,12 +9,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from implementations.reading import csv_files
-from tests.cli.conftest import FIRST, PIPELINE, Answer, Flights
-from tests.cli.mistakes import FILES, Mistake, pipeline, require_told
-from tests.cli.test_bad_input import BOUND_BY_PERMISSIONS
+from tests.cli.conftest import FIRST, Bound
+from tests.cli.mistakes import FILES, Mistake, pipeline, require_empty, require_moved_again, require_told
 
 TIMES = [f"2013-03-09T05:{minute:02}:00Z" for minute in range(2)]
-HUGE = "x" * 20_000_000
+HUGE = 20_000_000  # letters of a value
 NO_MATCH = "No file matches `source.path`: {folder}/%s. Correct the path, or put the files there."
 
 
@@ -82,16 +79,6 @@ def test_a_path_says_what_is_wrong_with_it(what: str, tmp_path: Path) -> None:
     (tmp_path / "data" / "loop.csv").symlink_to("loop.csv")
     require_told(mistaken, PLACES[what], folder=tmp_path)
     assert not (tmp_path / "warehouse.duckdb").exists()
-
-
-class Bound(Flights):
-    """Commands for which permissions count, also where root gives them."""
-
-    def __call__(self, *words: str, **environment: str) -> Answer:
-        command = [sys.executable, "-c", BOUND_BY_PERMISSIONS, str(PIPELINE), *words]
-        wide = {**os.environ, "COLUMNS": "200", **environment}
-        done = subprocess.run(command, check=False, cwd=self.folder, capture_output=True, text=True, env=wide)
-        return Answer(done.returncode, done.stdout, done.stderr)
 
 
 @pytest.mark.parametrize(
@@ -223,26 +210,25 @@ def test_a_row_of_csv_that_is_too_large_is_told(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setattr(csv_files, "BLOCKS", (2**20,))
     mistaken = pipeline(tmp_path, source=FILES | {"path": "data/1.csv"})
     file = tmp_path / "data" / "1.csv"
-    file.write_bytes(comma(f'{TIMES[0]},"{HUGE}"'))
+    file.write_bytes(comma(f'{TIMES[0]},"{"x" * HUGE}"'))
     require_told(mistaken, Mistake({}, NO_CSV % TOO_LARGE, 1), file=file)
 
 
-FORMS: dict[str, tuple[bytes | pa.Table, bytes | pa.Table]] = {
-    "parquet": (table(n=[HUGE]).slice(1), table(n=[HUGE])),
-    "csv": (comma(), comma(f"{TIMES[0]},{HUGE}")),
-    "jsonl": (lines("1").replace(b"05:", b"04:"), lines(f'"{HUGE}"')),
+NOTHING = {"parquet": table(n=["x"]).slice(1), "csv": comma(), "jsonl": lines("1").replace(b"05:", b"04:")}
+ONE_ROW: dict[str, Callable[[str], bytes | pa.Table]] = {
+    "parquet": lambda word: table(n=[word]),
+    "csv": lambda word: comma(f"{TIMES[0]},{word}"),
+    "jsonl": lambda word: lines(f'"{word}"'),
 }
 
 
-@pytest.mark.parametrize("ending", FORMS)
+@pytest.mark.parametrize("ending", NOTHING)
 def test_files_without_rows_are_empty_and_one_huge_row_is_moved(ending: str, tmp_path: Path) -> None:
     """Neither is a mistake."""
     moving = pipeline(tmp_path, source=FILES | {"path": f"data/1.{ending}"})
-    nothing, huge = FORMS[ending]
-    write(tmp_path / "data" / f"1.{ending}", nothing)
-    assert moving("run", "--format", "json").json[0]["audit_result"] == "empty"
-    write(tmp_path / "data" / f"1.{ending}", huge)
-    assert moving("reopen", "--window", "1").code == 0
-    answer = moving("run")
-    assert answer.code == 0, answer.err
-    assert moving.target("SELECT length(n) FROM flights") == [len(HUGE)]
+    file = tmp_path / "data" / f"1.{ending}"
+    write(file, NOTHING[ending])
+    require_empty(moving)
+    write(file, ONE_ROW[ending]("x" * HUGE))
+    require_moved_again(moving)
+    assert moving.target("SELECT length(n) FROM flights") == [HUGE]

@@ -11,7 +11,16 @@ import pytest
 
 from implementations._search import patience
 from tests.cli.conftest import FIRST
-from tests.cli.mistakes import ROWS, SECRET, Mistake, pipeline, require_told
+from tests.cli.mistakes import (
+    ROWS,
+    SECRET,
+    Mistake,
+    nothing_loaded,
+    pipeline,
+    require_empty,
+    require_moved_again,
+    require_told,
+)
 
 pytestmark = pytest.mark.services
 NOWHERE = "http://127.0.0.1:1"
@@ -128,18 +137,17 @@ def test_a_source_says_what_is_wrong_with_it(system: System, what: str, tmp_path
     system.spoil(system.events, what if not READING[what].keys else "")
     mistaken = pipeline(tmp_path, source=system.source(**READING[what].keys))
     require_told(mistaken, READING[what], **system.names)
-    assert not (tmp_path / "warehouse.duckdb").exists() or mistaken.target("SHOW TABLES") == []
+    assert nothing_loaded(mistaken)
 
 
 def test_a_source_without_rows_is_empty_and_one_huge_row_is_moved(system: System, tmp_path: Path) -> None:
     """Neither is a mistake."""
     moving = pipeline(tmp_path, source=system.source(index=system.flights))
     system.make(system.flights, {"at": "date", "words": "text"})
-    assert moving("run", "--format", "json").json[0]["audit_result"] == "empty"
+    require_empty(moving)
     huge = {"at": "2013-03-09T05:00Z", "words": "x" * 5_000_000}
     system.ask("POST", f"{system.flights}/_doc?refresh=true", json=huge)
-    assert moving("reopen", "--window", "1").code == 0
-    assert moving("run").code == 0
+    require_moved_again(moving)
     assert moving.target("SELECT length(words) FROM flights") == [5_000_000]
 
 
@@ -197,10 +205,9 @@ def test_a_target_takes_no_rows_and_one_huge_row(system: System, tmp_path: Path)
     """A keyword has 32,766 bytes at most: longer ones are kept, and not found by their word."""
     moving = pipeline(tmp_path, target=system.target())
     rows_of(tmp_path, 1, rows=0)
-    assert moving("run", "--format", "json").json[0]["audit_result"] == "empty"
+    require_empty(moving)
     rows_of(tmp_path, 5_000_000)
-    assert moving("reopen", "--window", "1").code == 0
-    assert moving("run").code == 0
+    require_moved_again(moving)
     assert [len(each["word"]) for each in system.documents()] == [5_000_000]
 
 

@@ -16,7 +16,16 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.cli.conftest import FIRST, Flights
-from tests.cli.mistakes import LOCAL, SECRET, Mistake, pipeline, require_told, sentence
+from tests.cli.mistakes import (
+    LOCAL,
+    SECRET,
+    Mistake,
+    pipeline,
+    require_empty,
+    require_moved_again,
+    require_told,
+    sentence,
+)
 from tests.services.processes import free_port
 from tests.services.snowflake import PASSWORD, FakeSnowflake
 
@@ -239,9 +248,7 @@ def test_no_rows_and_one_huge_row_are_no_mistakes(loading: Loading) -> None:
     file = loading.folder / "data" / "0.parquet"
     table = pa.table({"time_hour": pa.array([FIRST], pa.timestamp("us", "UTC")), "word": ["x" * 2**24]})
     pq.write_table(table.slice(1), file)
-    assert moving("run", "--format", "json").json[0]["audit_result"] == "empty"
+    require_empty(moving)
     pq.write_table(table, file)
-    assert moving("reopen", "--window", "1").code == 0
-    answer = moving("run")
-    assert answer.code == 0, answer.err
+    require_moved_again(moving)
     assert loading.rows("length(word)") == [(2**24,)]
