@@ -8,11 +8,13 @@ import subprocess
 import sys
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 
 from tests.services.environments import ROOT, environment
+from tests.services.required import absent
 
 pytestmark = [pytest.mark.services, pytest.mark.slow]
 
@@ -29,7 +31,10 @@ def client(major: int) -> dict[str, str]:
     """The environment of a process in which `elasticsearch` is of that version."""
     if version("elasticsearch").startswith(f"{major}."):
         return {}
-    folder = next(environment(f"elasticsearch_{major}").glob("lib/python*/site-packages"))
+    try:
+        folder = next(environment(f"elasticsearch_{major}").glob("lib/python*/site-packages"))
+    except OSError as error:
+        absent(f"elasticsearch-{major}", [f"its client cannot be installed ({error})"])
     return {"PYTHONPATH": str(folder)}
 
 
@@ -37,9 +42,8 @@ def told(*words: object, **more: str) -> "subprocess.CompletedProcess[str]":
     """How a Python with other variables goes."""
     command = [sys.executable, *map(str, words)]
     without = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
-    return subprocess.run(
-        command, check=False, capture_output=True, text=True, cwd=ROOT, env={**without, **more}
-    )
+    how: dict[str, Any] = {"capture_output": True, "text": True, "cwd": ROOT, "timeout": 1800}
+    return subprocess.run(command, check=False, env={**without, **more}, **how)
 
 
 @pytest.mark.parametrize("major", [8, 9])

@@ -13,10 +13,15 @@ ROOT = Path(__file__).parents[2]
 def environment(name: str) -> Path:
     """The folder .venv-NAME, as requirements/NAME.txt says; made by whoever is first to ask for it.
 
-    Raises `OSError` or `subprocess.CalledProcessError` where scripts/setup.sh cannot make it.
+    Raises `OSError`, with what scripts/setup.sh says, where it cannot make it within ten minutes.
     """
     with Path(tempfile.gettempdir(), f"pipeline-{name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         made = [str(ROOT / "scripts" / "setup.sh"), name]
-        subprocess.run(made, check=True, capture_output=True, env={**os.environ, "PYTHON": sys.executable})
+        python = {**os.environ, "PYTHON": sys.executable}
+        try:
+            subprocess.run(made, check=True, capture_output=True, text=True, env=python, timeout=600)
+        except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
+            said: object = error.stderr
+            raise OSError(f"{error} {said}") from None
     return ROOT / f".venv-{name}"
