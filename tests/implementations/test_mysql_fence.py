@@ -32,9 +32,12 @@ class TestMySQLFence(FenceContract):
         return MySQLTarget(SecretStr(mariadb_data_url), f"flights_{secrets.token_hex(4)}", TIME_FIELD)
 
     def blocked(self, target: MySQLTarget) -> bool:  # type: ignore[override]
-        turn = "SELECT count(*) FROM information_schema.processlist WHERE state = 'User lock'"
-        row = "SELECT count(*) FROM information_schema.innodb_trx WHERE trx_state = 'LOCK WAIT'"
-        return asked(target, turn) != [(0,)] or asked(target, row) != [(0,)]
+        query = (
+            "SELECT count(*) FROM information_schema.processlist "
+            "LEFT JOIN information_schema.innodb_trx ON trx_mysql_thread_id = id "
+            "WHERE db = DATABASE() AND (state = 'User lock' OR trx_state = 'LOCK WAIT')"
+        )
+        return asked(target, query) != [(0,)]
 
     def test_a_load_of_another_window_is_never_ended(self, target: MySQLTarget, put: Put) -> None:
         """Whoever holds the whole table under an older epoch of another window is waited for, not ended."""
