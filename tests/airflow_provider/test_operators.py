@@ -17,7 +17,7 @@ def test_a_task_answers_what_its_function_says_of_what_is_given() -> None:
 
 
 def test_the_window_that_is_held_comes_last_and_from_the_task_before() -> None:
-    """Airflow puts the XCom in the place of `held`, and so the one task waits for the other."""
+    """Who names another task's answer waits for that task, and Airflow puts the answer in its place."""
     with DAG("windows", schedule=None):
         locking = PipelineTask(task_id="lock", work=joined, given=("held",))
         moving = WindowTask(task_id="move", work=joined, given=("pipeline.yml",), held=locking.output)

@@ -67,7 +67,7 @@ def s3(s3_server: str, fresh_bucket: Callable[[], str], monkeypatch: pytest.Monk
 
 
 @pytest.mark.parametrize("what", S3)
-def test_s3(s3: dict[str, Any], what: str, tmp_path: Path) -> None:
+def test_a_bucket_says_what_is_wrong_with_it(s3: dict[str, Any], what: str, tmp_path: Path) -> None:
     """The address and the key to correct."""
     names = {"url": s3["url"], "bucket": s3["url"].split("/")[2]}
     require_told(pipeline(tmp_path, stage=s3 | S3[what].keys), S3[what], **names)
@@ -90,7 +90,7 @@ def test_a_bucket_without_credentials_names_the_keys(
 
 
 @pytest.mark.parametrize("what", LOCAL)
-def test_local(what: str, tmp_path: Path) -> None:
+def test_a_folder_says_what_is_wrong_with_it(what: str, tmp_path: Path) -> None:
     """The folder and the key."""
     mistake = LOCAL[what]
     require_told(pipeline(tmp_path, stage={"type": "local", **mistake.keys}), mistake, folder=tmp_path)

@@ -31,11 +31,11 @@ class Stream:
     server: str
     name: str
 
-    def describe(self, properties: Mapping[str, Any], priority: int = 1) -> None:
+    def describe(self, properties: Mapping[str, Any]) -> None:
         """What the backing indices that are made from now on look like."""
         settings = {"number_of_shards": 2, "number_of_replicas": 0}
         template = {"settings": settings, "mappings": {"properties": properties}}
-        body = {"index_patterns": [self.name], "data_stream": {}, "template": template, "priority": priority}
+        body = {"index_patterns": [self.name], "data_stream": {}, "template": template, "priority": 1}
         url = f"{self.server}/_index_template/{self.name}"
         httpx.put(url, json=body, timeout=60).raise_for_status()
 
@@ -148,8 +148,9 @@ class DataStreams:
         assert "\n" not in str(none.value)
         stream.add(*range(3))
         stream.roll_over()
-        told = f"index {stream.name}: 3 documents of 3 fields, time field @timestamp (date)"
-        assert source.check() == told
+        assert source.check() == (
+            f"index {stream.name}: 3 documents of 3 fields, time field @timestamp (date)"
+        )
 
     def test_a_stream_is_no_target(self, stream: Stream, target: SearchTarget, tmp_path: Path) -> None:
         """It takes new documents alone, so that no window could be replaced: refused before a change."""

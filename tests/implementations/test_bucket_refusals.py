@@ -1,9 +1,5 @@
 """What a person can get wrong about a bucket is one sentence; a fake stands in for what Amazon answers."""
 
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
@@ -11,32 +7,22 @@ from pydantic import SecretStr
 
 from implementations.object_store.bucket import BucketStage
 from pipeline_framework.errors import Misuse
+from tests.services.loopback import Handler, served
 
 SECRET = "only for tests"
 
 
-@contextmanager
-def answering(status: int, code: str) -> Iterator[str]:
+def refusing(status: int, code: str) -> type[Handler]:
     """A fake of S3 that refuses every request like this."""
 
-    class Refusing(BaseHTTPRequestHandler):
-        def do_PUT(self) -> None:
-            self.rfile.read(int(self.headers.get("Content-Length", 0)))
-            body = f"<Error><Code>{code}</Code><Message>no</Message></Error>".encode()
-            self.send_response(status)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
+    class FakeS3(Handler):
+        def answer(self) -> None:
+            self.body()
+            refusal = f"<Error><Code>{code}</Code><Message>no</Message></Error>".encode()
+            self.say(status, {}, len(refusal))
+            self.wfile.write(refusal)
 
-        def log_message(self, *_: object) -> None:
-            """Be silent."""
-
-    with HTTPServer(("127.0.0.1", 0), Refusing) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-        thread.join()
+    return FakeS3
 
 
 @pytest.mark.parametrize(
@@ -51,7 +37,7 @@ def answering(status: int, code: str) -> Iterator[str]:
 )
 def test_a_refusal_says_what_to_correct(status: int, code: str, told: str) -> None:
     """In one line, without a secret."""
-    with answering(status, code) as server, pytest.raises(Misuse, match=told) as raised:
+    with served(refusing(status, code)) as server, pytest.raises(Misuse, match=told) as raised:
         BucketStage("s3://bucket/stage", server, "us-east-1", SecretStr("tests"), SecretStr(SECRET)).check()
     assert "\n" not in str(raised.value)
     assert SECRET not in str(raised.value)

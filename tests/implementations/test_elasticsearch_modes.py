@@ -126,7 +126,7 @@ def test_an_append_that_was_killed_leaves_nothing_to_double(target: Elasticsearc
     while killed(step, other, lock_for(epoch=epoch, owner="killed"), many, request=1000):
         assert other.loaded(lock_for()) is None
         step, epoch = step + 1, epoch + 1
-        if len(documents(other)) >= 22:
+        if len(documents(other)) >= 2 + 20:  # half of it, beside the two that others put there
             break
     assert other.load(lock_for(epoch=epoch), put(rows(n=[3, 4]))).rows == 2
     assert values(other, "n") == [3, 4, 50, 99]

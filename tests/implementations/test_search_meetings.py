@@ -74,14 +74,14 @@ def test_the_newest_of_each_key_takes_part(rows: list[tuple[int, int]], size: in
         size
     )
 
-    class Rows:
+    class FakeStaged:
         schema = pa.schema({"id": pa.int64(), "at": pa.int64()})
 
         def batches(self) -> Sequence[pa.RecordBatch]:
             return batches
 
     wanted = [at == max(other for key, other in rows if key == mine) for mine, at in rows]
-    assert order("id").newest(Rows(), "it").to_pylist() == wanted  # type: ignore[arg-type]
+    assert order("id").newest(FakeStaged(), "it").to_pylist() == wanted  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

@@ -105,7 +105,7 @@ def test_rows_without_a_time_are_left_out_and_told() -> None:
 
 
 def test_a_time_that_the_clocks_show_twice_is_the_second() -> None:
-    """Wherever the column stands, and whatever it was called a type of."""
+    """Wherever the column stands; its type becomes the one that every connector stages."""
     times = pa.array(["2013-11-03T01:30:00", None]).cast(pa.timestamp("us"))
     batch = pa.RecordBatch.from_pydict({"number": [1, 2], "at": times})
     found = in_utc(batch, "at", "America/New_York", "main.flights")

@@ -33,9 +33,7 @@ class FakeGcs:
     buckets: dict[str, dict[str, bytes]] = field(default_factory=dict)
     turn: threading.Lock = field(default_factory=threading.Lock)
 
-    def answered(
-        self, verb: str, target: str, headers: Any, body: bytes
-    ) -> tuple[int, dict[str, str], bytes]:
+    def answered(self, verb: str, target: str, headers: Any, body: bytes) -> Answer:
         """Status, headers and body."""
         path, query = urlsplit(target).path, parse_qs(urlsplit(target).query, keep_blank_values=True)
         bucket, _, key = unquote(path).removeprefix("/").partition("/")
@@ -107,11 +105,11 @@ def fake_gcs() -> Iterator[FakeGcs]:
     """One for all tests; it ends with them, as it lives in their process."""
     fake = FakeGcs()
 
-    class Google(Handler):
+    class FakeGoogle(Handler):
         def answer(self) -> None:
             status, headers, answer = fake.answered(self.command, self.path, self.headers, self.body())
             self.say(status, headers, len(answer))
             self.wfile.write(b"" if self.command == "HEAD" else answer)
 
-    with served(Google) as fake.url:
+    with served(FakeGoogle) as fake.url:
         yield fake
