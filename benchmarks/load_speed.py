@@ -1,7 +1,7 @@
 """Stage to target with fence, ledger, count and transaction, against the bare system on the same Parquet.
 
 DuckDB (aim: 0.95 of its speed): `CREATE TABLE AS` with DuckDB's own settings (rows in the order of the
-file), and without that order. PostgreSQL, durable (aim: 0.8): one ADBC ingest into a table that it makes,
+file), and without that order. PostgreSQL, durable (aim: 0.85): one ADBC ingest into a table that it makes,
 and into one with the index on the time that ours has; nobody fences, counts or writes that down.
 """
 

@@ -1,4 +1,4 @@
--- The trace at a quarter of its cost: columns are compared one by one, and only what changed becomes JSON.
+-- The trace at about half of its cost: columns are compared one by one, and only what changed becomes JSON.
 -- A later migration that adds a column makes the function anew: it names every column.
 
 CREATE OR REPLACE FUNCTION pipeline_record_event() RETURNS trigger LANGUAGE plpgsql
