@@ -120,8 +120,10 @@ class Session:
 
     def make(self, table: Table, columns: Mapping[str, str]) -> None:
         self.rows(definition(self, table, columns))
-        for names in filter(None, ([table.time_field], table.write.key)):
-            index = replace(table, name=f"{table.name}_by_{'_'.join(names)}")
+        lists = ([table.time_field], table.write.key)
+        for listed_as, names in {", ".join(names).lower(): names for names in lists if names}.items():
+            # With spaces, as indexes share their names with tables.
+            index = replace(table, name=f"{table.name} by {listed_as}")
             listed = ", ".join(map(self.quoted, names))
             self.rows(f"CREATE INDEX {place(self, index)} ON {self.quoted(table.name)} ({listed})")
 
