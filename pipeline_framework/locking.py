@@ -3,11 +3,11 @@
 from datetime import datetime
 
 from pipeline_framework.control_table import Record, claims, progress, ranges, rescue
-from pipeline_framework.errors import LockConflict, Misuse, NothingPending
+from pipeline_framework.errors import Misuse, NothingPending
 from pipeline_framework.generation import OLDEST, Choice, generate, require_fields
 from pipeline_framework.interfaces import Lock
 from pipeline_framework.pipeline import Pipeline
-from pipeline_framework.turns import chosen, next_in_line
+from pipeline_framework.turns import chosen, next_in_line, window_at
 
 
 def store_and_validate(pipeline: Pipeline, now: datetime, choice: Choice = OLDEST) -> Lock:
@@ -49,24 +49,23 @@ def resumed(pipeline: Pipeline) -> Record | None:
 
 def claimed(pipeline: Pipeline, now: datetime, choice: Choice) -> Record:
     """A window newly locked for this run; a module that chooses is asked when nobody else did."""
-    start = choice.window_start
-    if choice == OLDEST and pipeline.module and pipeline.record_functions.chooses:
-        start = module_choice(pipeline)
-    if start:
-        return chosen(pipeline, now, start)
-    return next_in_line(pipeline, now, choice)
+    start = module_choice(pipeline) if module_chooses(pipeline, choice) else choice.window_start
+    return chosen(pipeline, now, start) if start else next_in_line(pipeline, now, choice)
+
+
+def module_chooses(pipeline: Pipeline, choice: Choice) -> bool:
+    """Whether the module names the next window: nobody else did."""
+    return choice == OLDEST and pipeline.module is not None and pipeline.record_functions.chooses
 
 
 def module_choice(pipeline: Pipeline) -> datetime:
-    """The start of the window that the module picks and no other run is working on."""
+    """The start of the window that the module picks; `NothingPending` for none, or for one picked again."""
     start = pipeline.record_functions.oldest()
     if start is None:
         raise NothingPending("download_oldest_pending_record knows of no pending window.")
-    other = pipeline.record_functions.holder(start, pipeline.holder.dag_run_id)
-    if other:
-        raise LockConflict(
-            f"the window that starts at {start:%Y-%m-%dT%H:%M:%SZ} is in progress in run {other}."
-        )
+    record = window_at(pipeline, start)
+    if record and record.had_by(pipeline.holder):
+        raise NothingPending(f"download_oldest_pending_record names what this run had: {record.standing}.")
     return start
 
 

@@ -107,8 +107,9 @@ def audit(pipeline: Pipeline, lock: Lock) -> Lock:
     """Count, compare, explain; completes the window or raises.
 
     Raises `Uncounted` when a count could not be taken (the window keeps its markers and the audit alone
-    is tried again), `IntegrityViolation` when rows are missing or foreign (the window is marked
-    mismatch, an attempt is counted and the next load replaces it).
+    is tried again), `Misuse` when only a person can make it possible (the same, and no attempt is counted),
+    `IntegrityViolation` when rows are missing or foreign (the window is marked mismatch, an attempt is
+    counted and the next load replaces it).
     """
     require_marker(lock, "stage_to_target", Phase.SOURCE_TO_STAGE)
     with phase(pipeline, lock, Phase.AUDIT) as working:
@@ -128,9 +129,11 @@ def require_marker(lock: Lock, missing: str, too_early: Phase | None = None) -> 
 
 
 def recounted(pipeline: Pipeline, lock: Lock) -> Counts:
-    """The five counts; whatever keeps one from being taken is `Uncounted`."""
+    """The five counts; whatever keeps one from being taken is `Uncounted`, but for a `Misuse`."""
     try:
         return counted(pipeline, lock)
+    except Misuse:
+        raise
     except (Transient, Terminal) as error:
         raise Uncounted(f"window {lock.window} could not be counted: {error}") from error
 

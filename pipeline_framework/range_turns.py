@@ -1,10 +1,10 @@
 """Whose turn it is inside the range of a backfill, and what of the range is left."""
 
-from pipeline_framework import registry
 from pipeline_framework.control_table import Record, claims, progress
 from pipeline_framework.control_table.gates import gates
 from pipeline_framework.control_table.ranges import Range
 from pipeline_framework.errors import NothingPending
+from pipeline_framework.holding_back import held_back_by
 from pipeline_framework.interfaces import Lock
 from pipeline_framework.locking import complete_lock
 from pipeline_framework.pipeline import Pipeline
@@ -34,12 +34,12 @@ def require_turn(pipeline: Pipeline, mine: Range) -> None:
 
 
 def held_back(pipeline: Pipeline, record: Record) -> bool:
-    """Whether `ready:` holds the window back; then it is put back for ordinary runs."""
-    if not pipeline.config.ready or registry.ready(pipeline.config, record.columns()):
-        return False
-    reason = f"held back by ready: {pipeline.config.ready}"
-    pipeline.moved(progress.release(pipeline.database, record.lock(), reason))
-    return True
+    """Whether anything holds the window back; then it is put back for ordinary runs."""
+    by = held_back_by(pipeline)
+    keeper = by(record) if by else ""
+    if keeper:
+        pipeline.moved(progress.release(pipeline.database, record.lock(), f"held back by {keeper}"))
+    return bool(keeper)
 
 
 def why_none(pipeline: Pipeline, mine: Range) -> str:

@@ -1,15 +1,16 @@
 """Whose turn it is: the next window in line or a chosen one, and why there is none."""
 
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from pipeline_framework import registry
 from pipeline_framework.control_table import Record, claims
 from pipeline_framework.control_table.gates import gates
 from pipeline_framework.control_table.states import Status
 from pipeline_framework.errors import FutureData, LockConflict, Misuse, NothingPending
 from pipeline_framework.generation import Choice, ready_until
+from pipeline_framework.holding_back import By, held_back_by
 from pipeline_framework.pipeline import Pipeline
 from pipeline_framework.windows import Window
 
@@ -43,8 +44,8 @@ def next_in_line(pipeline: Pipeline, now: datetime, choice: Choice) -> Record:
     """The oldest (or newest) ready window of the choice, locked; `NothingPending` says why there is none."""
     until, order = ready_until(pipeline, now), order_of(pipeline, choice)
     last = min(until, choice.last) if choice.last else until
-    if pipeline.config.ready:
-        return asked_for(pipeline, order, choice.first, last)
+    if by := held_back_by(pipeline):
+        return asked_for(pipeline, order, choice.first, last, by)
     record = taken(pipeline, order, choice.first, last)
     if record is None:
         raise NothingPending(why_none(pipeline, until))
@@ -72,21 +73,21 @@ def taken(pipeline: Pipeline, order: Order, first: datetime | None, last: dateti
     return record
 
 
-def asked_for(pipeline: Pipeline, order: Order, first: datetime | None, last: datetime) -> Record:
-    """The first window in line for which `ready:` says yes, locked; the others are not written to."""
-    exactly, held_back = replace(order, claim=order.exactly), []
+def asked_for(pipeline: Pipeline, order: Order, first: datetime | None, last: datetime, by: By) -> Record:
+    """The first window in line that is not held back, locked; the others are not written to."""
+    exactly, held_back = replace(order, claim=order.exactly), defaultdict[str, list[Window]](list)
     for record in to_ask(pipeline, order, first, last):
-        if not registry.ready(pipeline.config, record.columns()):
-            held_back.append(record.window)
+        if keeper := by(record):
+            held_back[keeper].append(record.window)
             continue
         mine = taken(pipeline, exactly, record.window_start_time, record.window_end_time)
         if mine:
             return mine
-    raise NothingPending(why_none(pipeline, last) + not_yet(pipeline, held_back))
+    raise NothingPending(why_none(pipeline, last) + not_yet(held_back))
 
 
 def to_ask(pipeline: Pipeline, order: Order, first: datetime | None, last: datetime) -> list[Record]:
-    """The windows that `ready:` is asked for, in turn; those that failed last, when a circuit wants proof."""
+    """The windows to be asked for, in turn; those that failed last, when a circuit wants proof."""
     span = {"since": first, "watermark": last, "limit": order.questions}
     found = order.listed(pipeline.database, pipeline.key, **span)
     if gates(pipeline.database, pipeline.key).circuit_until:
@@ -100,9 +101,9 @@ def chosen(pipeline: Pipeline, now: datetime, start: datetime) -> Record:
     until = ready_until(pipeline, now)
     if row is None or row.window_end_time > until:
         raise FutureData(not_due(pipeline, start, until))
-    waits = row.pipeline_status is Status.PENDING
-    if waits and pipeline.config.ready and not registry.ready(pipeline.config, row.columns()):
-        raise NothingPending(not_yet(pipeline, [row.window]).removeprefix(" "))
+    by = held_back_by(pipeline) if row.pipeline_status is Status.PENDING else None
+    if by and (keeper := by(row)):
+        raise NothingPending(not_yet({keeper: [row.window]}).strip())
     record = taken_out_of_turn(pipeline, row)
     if record is None:
         raise refusal(pipeline, row)
@@ -170,13 +171,13 @@ def out_of_order(pipeline: Pipeline) -> str:
     return f"order: strict waits for window {first.window} (id {first.id}), which is {first.pipeline_status}"
 
 
-def not_yet(pipeline: Pipeline, held_back: list[Window]) -> str:
-    """Which windows `ready:` held back."""
-    if not held_back:
-        return ""
-    named = ", ".join(map(str, held_back[:NAMED]))
-    more = f" and {len(held_back) - NAMED} more" if len(held_back) > NAMED else ""
-    return f" Held back by ready: {pipeline.config.ready}: {named}{more}."
+def not_yet(held_back: Mapping[str, list[Window]]) -> str:
+    """Which windows are held back, and by what."""
+    return "".join(
+        f" Held back by {by}: {', '.join(map(str, windows[:NAMED]))}"
+        + (f" and {len(windows) - NAMED} more." if len(windows) > NAMED else ".")
+        for by, windows in held_back.items()
+    )
 
 
 def not_due(pipeline: Pipeline, start: datetime, until: datetime) -> str:

@@ -134,6 +134,10 @@ class Record:
         until = f"{self.lease_expires_at:%Y-%m-%dT%H:%M:%SZ}"
         return f"{window} is held by {self.lock_owner} in run {self.dag_run_id} until {until}"
 
+    def had_by(self, holder: Holder) -> bool:
+        """Whether this run has the window, or had it last, in any of its slots and tries."""
+        return (self.dag_id or "", self.dag_run_id) == (holder.dag_id, holder.dag_run_id)
+
     def columns(self) -> dict[str, Any]:
         """Every column by name."""
         return {name: getattr(self, name) for name in COLUMNS}

@@ -30,12 +30,15 @@ EVERYTHING = Budget()
 class Line:
     """Hands out locks, one claim at a time, and no window twice: it goes on behind the last one.
 
-    Safe for threads. `claim` locks a window of a choice or raises a `NothingToDo`.
+    When nothing is left there it looks, once more, on the other side of all that it handed out: a circuit
+    takes its proof out of turn, and a wait may be over by now. Safe for threads. `claim` locks a window of a
+    choice or raises a `NothingToDo`.
     """
 
     def __init__(self, claim: Claim, choice: Choice = OLDEST, budget: Budget = EVERYTHING) -> None:
         self.handed_out = 0
-        self._claim, self._choice, self._budget = claim, choice, budget
+        self._claim, self._rest, self._budget = claim, choice, budget
+        self._passed_by: Choice | None = None
         self._begun, self._closed = time.monotonic(), ""
         self._turn = threading.Lock()
 
@@ -43,9 +46,19 @@ class Line:
         """The next window, locked for `slot`; `NothingToDo` says why there is none."""
         with self._turn:
             self._require_open()
-            lock = self._claim(slot, self._choice)
-            self._choice, self.handed_out = beyond(self._choice, lock.window), self.handed_out + 1
+            lock = self._next(slot)
+            self._passed_by = self._passed_by or before(self._rest, lock.window)
+            self._rest, self.handed_out = beyond(self._rest, lock.window), self.handed_out + 1
             return lock
+
+    def _next(self, slot: Pipeline) -> Lock:
+        try:
+            return self._claim(slot, self._rest)
+        except NothingPending:
+            if self._passed_by is None:
+                raise
+            self._rest, self._passed_by = self._passed_by, None
+            return self._claim(slot, self._rest)
 
     def close(self, reason: str) -> None:
         """Hand out nothing more; a claim under way is waited for, so that its window is known."""
@@ -61,6 +74,13 @@ class Line:
             self._closed = self._closed or "the time of this run is over."
         if self._closed:
             raise NothingPending(self._closed)
+
+
+def before(choice: Choice, window: Window) -> Choice:
+    """What of the choice comes before a window that was taken."""
+    if choice.newest_first:
+        return replace(choice, first=window.end)
+    return replace(choice, last=window.start)
 
 
 def beyond(choice: Choice, window: Window) -> Choice:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass
 
 from pipeline_framework import attempts
-from pipeline_framework.control_table import Record, rescue
+from pipeline_framework.control_table import Record, rescue, sealing
 from pipeline_framework.control_table.states import Status
 from pipeline_framework.errors import CountsMatch, Misuse, NothingToDo, PipelineError
 from pipeline_framework.interfaces import Lock
@@ -20,20 +20,19 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How one window went: its row afterwards, and the error that stopped it, if any."""
+    """How one window went: its row afterwards, the error that stopped it, if any.
+
+    `held`: whether the run keeps the window, for its own next try.
+    """
 
     record: Record
     error: PipelineError | None = None
+    held: bool = False
 
     @property
     def done(self) -> bool:
         """Whether the window is finished."""
         return self.record.pipeline_status == Status.COMPLETED
-
-    @property
-    def held(self) -> bool:
-        """Whether the run keeps the window, for its own next try."""
-        return self.record.pipeline_status == Status.IN_PROGRESS
 
     @property
     def explanation(self) -> str:
@@ -67,7 +66,9 @@ def run_locked(slot: Pipeline, lock_one: Callable[[], Lock], retry_in: float | N
     try:
         lock = lock_one()
         error = through(slot, lock, retry_in)
-        return Outcome(window(slot, str(lock.record_id)), error)
+        record = window(slot, str(lock.record_id))
+        kept = retry_in is not None and record.pipeline_status is Status.IN_PROGRESS
+        return Outcome(record, error, held=kept and record.had_by(slot.holder))
     finally:
         if retry_in is None:
             tidied(slot)
@@ -88,6 +89,14 @@ def through(slot: Pipeline, lock: Lock, retry_in: float | None = None) -> Pipeli
     except PipelineError as error:
         return error
     return None
+
+
+def sealed(pipeline: Pipeline) -> None:
+    """Seal finished days at the end of a run; what keeps them from it is logged, the next run does it."""
+    try:
+        sealing.seal(pipeline.database, pipeline.key)
+    except PipelineError as error:
+        logger.warning("finished days could not be sealed: %s", error)
 
 
 def tidied(slot: Pipeline) -> None:

@@ -5,9 +5,9 @@ from datetime import datetime
 
 from pipeline_framework.generation import OLDEST, Choice, generate, ready_until
 from pipeline_framework.interfaces import Lock
-from pipeline_framework.locking import lock_next, rescued, store_and_validate
+from pipeline_framework.locking import lock_next, module_chooses, rescued, store_and_validate
 from pipeline_framework.operations.line import EVERYTHING, Budget, Line
-from pipeline_framework.operations.outcome import Outcome, one_by_one, run_locked
+from pipeline_framework.operations.outcome import Outcome, one_by_one, run_locked, sealed
 from pipeline_framework.operations.slots import at_the_line, require_any_order
 from pipeline_framework.pipeline import Pipeline
 
@@ -28,7 +28,9 @@ def run_once(
     A window that fails is an `Outcome` with its error. Raises a `NothingToDo` when there is none to run,
     and whatever keeps the control table from answering. `retry_in`: see `attempts.carry_out`.
     """
-    return run_locked(pipeline, lambda: store_and_validate(pipeline, now, choice), retry_in)
+    outcome = run_locked(pipeline, lambda: store_and_validate(pipeline, now, choice), retry_in)
+    sealed(pipeline)
+    return outcome
 
 
 def run_some(
@@ -47,10 +49,12 @@ def run_some(
     """
 
     def claim(slot: Pipeline, rest: Choice) -> Lock:
-        return (store_and_validate if rest == choice else lock_next)(slot, now, rest)
+        lock = store_and_validate if rest == choice else lock_next
+        return lock(slot, now, choice if module_chooses(slot, choice) else rest)
 
     line = Line(claim, choice, Budget(1) if choice.window_start else budget)
-    return one_by_one(pipeline, line, retry_in)
+    yield from one_by_one(pipeline, line, retry_in)
+    sealed(pipeline)
 
 
 def run_side_by_side(
@@ -76,6 +80,6 @@ def in_line(now: datetime, choice: Choice, budget: Budget) -> Line:
     """The line of windows for ordinary runs."""
 
     def claim(slot: Pipeline, rest: Choice) -> Lock:
-        return lock_next(slot, now, rest)
+        return lock_next(slot, now, choice if module_chooses(slot, choice) else rest)
 
     return Line(claim, choice, budget)

@@ -14,7 +14,7 @@ from queue import SimpleQueue
 from pipeline_framework.control_table import rescue
 from pipeline_framework.errors import Misuse, NothingToDo, PipelineError
 from pipeline_framework.operations.line import Line
-from pipeline_framework.operations.outcome import Outcome, one_by_one
+from pipeline_framework.operations.outcome import Outcome, one_by_one, sealed
 from pipeline_framework.pipeline import Pipeline
 
 logger = logging.getLogger(__name__)
@@ -36,7 +36,8 @@ def at_the_line(pipeline: Pipeline, line: Line, slots: int) -> Generator[Outcome
     line: windows that run are finished, their results come, and then the error is raised, a `Misuse` first.
     """
     require_any_order(pipeline, slots)
-    return one_by_one(pipeline, line) if slots == 1 else side_by_side(pipeline, line, slots)
+    yield from one_by_one(pipeline, line) if slots == 1 else side_by_side(pipeline, line, slots)
+    sealed(pipeline)
 
 
 def require_any_order(pipeline: Pipeline, slots: int) -> None:

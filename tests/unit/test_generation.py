@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -11,13 +10,14 @@ import pytest
 from pipeline_framework import pipeline as pipelines
 from pipeline_framework.config import load_final_config
 from pipeline_framework.control_table import Holder
-from pipeline_framework.errors import FutureData, LockConflict, Misuse, NothingPending
+from pipeline_framework.errors import BadData, FutureData, LockConflict, Misuse, NothingPending
 from pipeline_framework.generation import Choice, due, generate
 from pipeline_framework.locking import store_and_validate
+from pipeline_framework.operations.run import run_some
 from pipeline_framework.pipeline import Pipeline
 from pipeline_framework.reports.history import windows
 from pipeline_framework.windows import Window
-from tests.unit.conftest import CONFIG, NOW
+from tests.unit.conftest import CONFIG, NOW, ScriptedTransfer
 
 
 @contextmanager
@@ -220,13 +220,46 @@ def get_all_in_progress_records(final_config):
     )
     (pipeline_file.parent / "chooser.py").write_text(chooser)
     with changed(pipeline_file, (PARTS, "implementation: chooser\n")) as pipeline:
-        assert store_and_validate(pipeline, NOW).window.start.hour == 5
         (pipeline_file.parent / "busy").touch()
-        other = someone_else(pipeline)
-        with pytest.raises(LockConflict, match="theirs"):
-            store_and_validate(replace_holder(other), NOW)
+        with pytest.raises(NothingPending, match="Held back by run theirs: 2013-01-01T05"):
+            store_and_validate(pipeline, NOW)
+        (pipeline_file.parent / "busy").unlink()
+        assert store_and_validate(pipeline, NOW).window.start.hour == 5
 
 
-def replace_holder(pipeline: Pipeline) -> Pipeline:
-    """A third run."""
-    return Pipeline(pipeline.config, pipeline.database, replace(pipeline.holder, dag_run_id="third"))
+LISTED = """
+from datetime import UTC, datetime, timedelta
+DONE = set()
+def start(hour): return datetime(2013, 1, 1, hour, tzinfo=UTC)
+def update_record_in_database(final_config, record): DONE.add(record["window_start_time"])
+"""
+NEWEST = """
+def download_oldest_pending_record(final_config):
+    return {"window_start_time": start(11 - len(DONE))} if len(DONE) < 12 else None
+"""
+STUBBORN = "def download_oldest_pending_record(final_config): return {'window_start_time': start(4)}\n"
+BUSY = (
+    "def get_all_in_progress_records(_): return [{'window_start_time': start(1), 'dag_run_id': 'theirs'}]\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("functions", "hours"),
+    [
+        (NEWEST, [*range(11, -1, -1)]),
+        (STUBBORN, [4]),
+        (BUSY, [0, *range(2, 12)]),
+        (NEWEST + BUSY, [*range(11, 1, -1)]),
+    ],
+    ids=["its order", "the same again", "in progress", "both"],
+)
+def test_a_module_is_asked_for_every_window_of_a_run(
+    pipeline_file: Path, transfer: ScriptedTransfer, functions: str, hours: list[int]
+) -> None:
+    """Which is next, and which another run has: that one is left alone, and none is run twice."""
+    transfer.faults["source_to_stage"] = [BadData("no")]
+    (pipeline_file.parent / "listed.py").write_text(MODULE + LISTED + functions)
+    with changed(pipeline_file, (PARTS, "implementation: listed\n")) as pipeline:
+        pipeline.transfer = transfer
+        done = [outcome.record.window_start_time.hour for outcome in run_some(pipeline, NOW)]
+    assert done == hours

@@ -11,6 +11,7 @@ from pipeline_framework.errors import (
     IntegrityViolation,
     LockConflict,
     LockLost,
+    Misuse,
     StageElsewhere,
     StageLost,
     TransferFailed,
@@ -187,6 +188,21 @@ def test_a_count_that_fails_keeps_the_window(
     with pytest.raises(Uncounted, match="no such table"):
         attempts.carry_out(scripted, lock, phases.audit)
     assert columns(scripted, "audit_result", "phase_completed") == (None, "STAGE_TO_TARGET")
+    story(scripted, store_and_validate(scripted, NOW))
+    assert transfer.calls.count("stage_to_target") == 1
+    assert columns(scripted, "audit_result") == ("loaded",)
+
+
+def test_a_login_refused_at_the_audit_counts_no_attempt(
+    scripted: Pipeline, lock: Lock, transfer: ScriptedTransfer
+) -> None:
+    """As before the load: only a person can put it right, and then the audit alone is left to do."""
+    for step in STEPS[:3]:
+        lock = attempts.carry_out(scripted, lock, step)
+    transfer.faults["source_count"] = [Misuse("source refuses the login")]
+    with pytest.raises(Misuse, match="refuses the login"):
+        attempts.carry_out(scripted, lock, phases.audit)
+    assert columns(scripted, "pipeline_status", "retry_attempt") == ("PENDING", 0)
     story(scripted, store_and_validate(scripted, NOW))
     assert transfer.calls.count("stage_to_target") == 1
     assert columns(scripted, "audit_result") == ("loaded",)

@@ -7,17 +7,19 @@ from datetime import timedelta
 
 import pytest
 
-from pipeline_framework.control_table import Record
+from pipeline_framework.control_table import Record, claims, gates
 from pipeline_framework.control_table.states import Status
-from pipeline_framework.errors import BadData, Misuse, NothingPending, Unavailable
+from pipeline_framework.errors import BadData, LockLost, Misuse, NothingPending, Unavailable
 from pipeline_framework.generation import OLDEST, Choice
 from pipeline_framework.interfaces import Lock, Manifest
-from pipeline_framework.operations.line import Budget, Line, beyond
+from pipeline_framework.operations.line import EVERYTHING, Budget, Line, beyond
+from pipeline_framework.operations.locks import clear
 from pipeline_framework.operations.outcome import Outcome
 from pipeline_framework.operations.run import budget_of, prepare, run_side_by_side, run_some
 from pipeline_framework.pipeline import Pipeline
 from pipeline_framework.reports.history import windows
 from pipeline_framework.windows import Window
+from tests.services.control import by_hand
 from tests.unit.conftest import NOW, ScriptedTransfer
 
 
@@ -117,6 +119,60 @@ def test_a_window_kept_for_the_next_try_ends_the_run(scripted: Pipeline, transfe
     (outcome,) = run_some(scripted, NOW, Budget(3), retry_in=60)
     assert outcome.held
     assert [row.pipeline_status for row in rows(scripted)].count(Status.IN_PROGRESS) == 1
+
+
+def test_a_window_that_another_run_took_meanwhile_ends_nothing(
+    scripted: Pipeline, transfer: ScriptedTransfer
+) -> None:
+    """It is held, but by somebody else: the run goes on with the next ones."""
+
+    def taken(lock: Lock) -> Manifest:
+        clear(scripted, lock.record_id, actor="a person", reason="it hangs", only_stale=False)
+        other = Pipeline(scripted.config, scripted.database, replace(scripted.holder, dag_run_id="other"))
+        claims.claim_window(
+            other.database, other.key, other.holder, window_start=lock.window.start, lease_seconds=90
+        )
+        raise LockLost("taken")
+
+    transfer.source_to_stage = taken  # type: ignore[method-assign]
+    runs = run_some(scripted, NOW, retry_in=60)
+    assert not next(runs).held
+    del transfer.source_to_stage
+    assert [outcome.done for outcome in runs] == [True] * 11
+
+
+def test_windows_passed_by_are_run_in_the_end(scripted: Pipeline, transfer: ScriptedTransfer) -> None:
+    """A circuit takes its proof from a window that did not fail; once it is closed those that did are due."""
+    transfer.faults["source_to_stage"] = [Unavailable("down")] * 3
+    assert not any(outcome.done for outcome in run_some(scripted, NOW, Budget(3)))
+    gates.note_unavailable(scripted.database, scripted.key, "down", threshold=3, backoff_seconds=0)
+    starts = [outcome.record.window_start_time.hour for outcome in run_some(scripted, NOW)]
+    assert starts == [*range(3, 12), 0, 1, 2]
+
+
+def test_a_window_that_fails_without_a_wait_is_not_run_again_in_the_end(
+    scripted: Pipeline, transfer: ScriptedTransfer
+) -> None:
+    """What lies before all that were handed out is looked at; nothing that was."""
+    chosen = Choice(first=NOW - timedelta(hours=4))
+    transfer.faults["source_to_stage"] = [BadData("no")] * 4
+    outcomes = list(run_some(scripted, NOW, EVERYTHING, chosen))
+    assert [outcome.record.window_start_time.hour for outcome in outcomes] == [8, 9, 10, 11]
+
+
+@pytest.mark.parametrize("slots_", [1, 2])
+def test_a_run_seals_finished_days(slots: Pipeline, slots_: int) -> None:
+    """All but the newest, however many slots it has, so that generation and reports pass them by."""
+    late, later = NOW + timedelta(days=1), "2013-01-03"
+    slots.config = slots.config.model_copy(update={"end": slots.config.instant(later, "end")})
+    if slots_ == 1:
+        list(run_some(slots, late))
+    else:
+        prepare(slots, late, 2)
+        list(run_side_by_side(slots, late, 2))
+    query = "SELECT windows FROM pipeline_coverage WHERE pipeline_id = :pipeline_id"
+    sealed = by_hand(slots.database, query, pipeline_id=slots.key.pipeline_id)
+    assert [row["windows"] for row in sealed] == [24]
 
 
 def test_a_failed_window_runs_once_and_others_go_on(scripted: Pipeline, transfer: ScriptedTransfer) -> None:
