@@ -130,3 +130,14 @@ def test_every_command_is_in_the_docs() -> None:
     for command in app.registered_commands:
         word = command.name or getattr(command.callback, "__name__", "")
         assert f"pipeline {word}" in text, word
+
+
+def test_every_exit_code_is_told() -> None:
+    """In the README, for who is on call, and by `pipeline --help`."""
+    from pipeline_framework.cli import app
+
+    codes = {0, app.FAILED, app.MISUSED, app.NOTHING_TO_DO, app.INTERRUPTED, app.TERMINATED}
+    pages = [(ROOT / "README.md").read_text(), (ROOT / "docs/operations.md").read_text()]
+    for text in (*pages, app.app.info.epilog or ""):
+        told = " ".join(text.partition("Exit codes:")[2].split("SIGTERM")[0].split())
+        assert set(map(int, re.findall(r"\b\d+\b", told))) == codes
