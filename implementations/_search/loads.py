@@ -102,7 +102,7 @@ class Ledger:
             if seen:
                 self._fence(lock, seen.row)
             self._require_alone(lock)
-            self._require_only(lock)
+            self.require_only(self._row(lock).name)
             self.require_one_key()
             try:
                 return self._changed(replace(seen.row if seen else self._row(lock), **mine), seen)
@@ -139,6 +139,21 @@ class Ledger:
                 "key back."
             )
 
+    def require_only(self, name: str) -> None:
+        """Raise `Misuse` where `overwrite` would throw away another window than that of the row `name`.
+
+        One that is held counts too, whoever holds it: it may have written.
+        """
+        beside = {"bool": {"must_not": {"ids": {"values": [name]}}}}
+        for row in self.others(beside) if self.write.mode == "overwrite" else ():
+            if overlap(self.scope, row.scope):
+                raise Misuse(
+                    f"`write.mode: overwrite` would throw away other windows of {self.index}, which belong "
+                    f"to pipeline {row.pipeline_id} {row.mapping_name}: it is for an index of one window. "
+                    "Use `replace_window`, or give this pipeline a `target.index`, or a `target.scope`, of "
+                    "its own."
+                )
+
     def others(self, *conditions: Mapping[str, Any]) -> list[Row]:
         """Rows of this target that meet the conditions, one for each scope."""
         query = {"bool": {"filter": [{"term": {"target": self.index}}, *conditions]}}
@@ -158,16 +173,6 @@ class Ledger:
                     f"{row.mapping_name}, which loads it for {row.scope or 'every row'}: give this pipeline "
                     "a `target.index` of its own, or both a `target.scope` that keeps them apart."
                 )
-
-    def _require_only(self, lock: Lock) -> None:
-        # One that is held counts too: it may have written.
-        itself = {"ids": {"values": [self._row(lock).name]}}
-        asked = [self._of_pipeline(lock), {"bool": {"must_not": itself}}]
-        if self.write.mode == "overwrite" and self.others(*asked):
-            raise Misuse(
-                f"`write.mode: overwrite` would throw away other windows of {self.index}: it is for a "
-                "pipeline of one window. Use `replace_window`."
-            )
 
     def _of_pipeline(self, lock: Lock) -> dict[str, Any]:
         whose = {"pipeline_id": lock.pipeline_id, "mapping_name": lock.mapping_name}

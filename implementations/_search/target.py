@@ -66,6 +66,8 @@ class SearchTarget(ABC):
             for row in ledger.others({"bool": {"must_not": {"term": {"scope": self._scope}}}}):
                 if loads.overlap(self._scope, row.scope):
                     raise self._overlapping(row)
+            for row in ledger.others({"term": {"scope": self._scope}}):  # whosever it is
+                ledger.require_only(row.name)
             ledger.require_one_key()
             there = index.writable()
         return f"{self._server.shown}: index {self.index} {'takes documents' if there else 'will be made'}"

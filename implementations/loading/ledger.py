@@ -1,5 +1,7 @@
 """The ledger `pipeline_loads`: which epoch loaded a window, changed only together with its rows."""
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -115,18 +117,39 @@ def check_scopes(dialect: Dialect, table: Table) -> None:
 
 
 def require_only(dialect: Dialect, table: Table, lock: Lock) -> None:
-    """Raise `Misuse` where another window of the pipeline was loaded, which overwriting would throw away."""
-    target, pipeline, mapping, epoch = map(dialect.quoted, ("target", "pipeline_id", "mapping_name", "epoch"))
-    loaded = f"SELECT count(*) FROM {_place(dialect, table)} "  # noqa: S608
-    where = (
-        f"WHERE {target} = ? AND {pipeline} = ? AND {mapping} = ? AND {epoch} > 0 AND NOT ({_where(dialect)})"
+    """Raise `Misuse` where `overwrite` would throw away another window than the lock's, whoever has it."""
+    if others := _overwritten(dialect, table, f" AND NOT ({_where(dialect)})", _key(table, lock)):
+        raise _thrown_away(table, others)
+
+
+def check_only(dialect: Dialect, table: Table) -> None:
+    """Raise `Misuse` where whichever window `overwrite` loads would throw away another one."""
+    if dialect.columns(_ledger(table)) and (found := _overwritten(dialect, table)).total() > 1:
+        raise _thrown_away(table, found)
+
+
+def _overwritten(
+    dialect: Dialect, table: Table, narrowed: str = "", values: Sequence[object] = ()
+) -> Counter[str]:
+    """How many windows each pipeline has, loaded or asked for, whose rows `overwrite` would take out."""
+    if table.write.mode != "overwrite":
+        return Counter()
+    target, *who = map(dialect.quoted, ("target", "pipeline_id", "mapping_name", "scope"))
+    listed, found = ", ".join(who), Counter[str]()
+    counted = f"SELECT count(*), {listed} FROM {_place(dialect, table)} "  # noqa: S608
+    where = f"WHERE {target} = ?{narrowed} GROUP BY {listed}"
+    for windows, *names, scope in dialect.rows(counted + where, [str(table), *values]):
+        if scopes.overlap(dialect, table, scope):
+            found[" ".join(filter(None, names))] += windows
+    return found
+
+
+def _thrown_away(table: Table, windows: Counter[str]) -> Misuse:
+    return Misuse(
+        f"`write.mode: overwrite` would throw away other windows of {table}, which belong to pipeline "
+        f"{' and '.join(sorted(windows))}: it is for a table of one window. Use `replace_window`, or give "
+        "this pipeline a `target.table`, or a `target.scope`, of its own."
     )
-    mine = [str(table), lock.pipeline_id, lock.mapping_name]
-    if others := dialect.rows(loaded + where, [*mine, *_key(table, lock)])[0][0]:
-        raise Misuse(
-            f"`write.mode: overwrite` would throw away {others} other windows of {table}: it is for a "
-            "pipeline of one window. Use `replace_window`."
-        )
 
 
 def fence(dialect: Dialect, table: Table, lock: Lock) -> Entry | None:

@@ -29,6 +29,7 @@ def load(dialect: Dialect, table: Table, lock: Lock, staged: Staged) -> Loaded:
     # Definitions lock a whole table, or commit, and waiting at the ledger must not: so they come first.
     with dialect.transaction():
         _reserve(dialect, table, lock)
+        ledger.require_only(dialect, table, lock)
         pairs = columns.matched(dialect, table, staged)
         meeting = merging.prepared(dialect, table, pairs, staged) if table.write.merges else None
     with dialect.transaction():
@@ -62,10 +63,11 @@ def ready(dialect: Dialect, table: Table) -> bool:
     """Whether there is a table that can be loaded into; False where the first load makes it.
 
     Raises `BadData` for a table without the time field or the scope, `Misuse` for a scope that overlaps
-    another one of the ledger.
+    another one of the ledger, and for windows of others that would be overwritten.
     """
     there = _inside(dialect, table, _ANY) is not None
     ledger.check_scopes(dialect, table)
+    ledger.check_only(dialect, table)
     return there
 
 
@@ -131,9 +133,10 @@ def _make_room(dialect: Dialect, table: Table, lock: Lock) -> int:
     if table.write.mode == "append":
         return _present(dialect, table, lock.window)
     if table.write.mode == "overwrite":
-        ledger.require_only(dialect, table, lock)
         scope = scopes.predicate(dialect, table, dialect.columns(table))
         dialect.changed(f"DELETE FROM {place(dialect, table)} WHERE 1 = 1{scope}")  # noqa: S608
+        # Asked afterwards: whose rows were there to be taken out, theirs is in the ledger by now.
+        ledger.require_only(dialect, table, lock)
     else:
         _delete(dialect, table, lock.window)
     return 0

@@ -12,6 +12,8 @@ from pipeline_framework.interfaces import Loaded, Staged, Target
 from pipeline_framework.testing.staged import staged_in
 from pipeline_framework.testing.truth import AFTER, BEFORE, INSTANT, TIME_FIELD, WINDOW, lock_for
 
+Shown = list[tuple[int, str, bool]]  # of each row its id, its value and its mark
+
 WINDOWS = (BEFORE, WINDOW, AFTER)
 SCHEMA = pa.schema({TIME_FIELD: INSTANT, "id": pa.int64(), "value": pa.string(), "gone": pa.bool_()})
 
@@ -46,9 +48,9 @@ def staged(folder: Path, rows: Sequence[Mapping[str, Any]], promised: int | None
     return staged_in(folder / "staged", pa.Table.from_pylist(list(rows), schema=schema), promised)
 
 
-def expected(happened: Sequence[Event], *, soft: bool) -> list[tuple[int, str, bool]]:
+def expected(happened: Sequence[Event], *, soft: bool) -> Shown:
     """The newest event of each row; where it is a deletion, the row is away, or the mark is in its place."""
-    shown = []
+    shown: Shown = []
     for number in sorted({event.id for event in happened}):
         last = max(
             (event for event in happened if event.id == number), key=lambda event: event.row[TIME_FIELD]

@@ -1,9 +1,8 @@
 """What every target with the field `write` promises, as tests to inherit: rows that meet others."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -11,11 +10,9 @@ from hypothesis import strategies as st
 from pipeline_framework.errors import BadData, Misuse, StageLost
 from pipeline_framework.interfaces import Lock, Staged, Target
 from pipeline_framework.testing.given import to_be_given
-from pipeline_framework.testing.meeting import Event, expected, load, staged
-from pipeline_framework.testing.truth import TIME_FIELD, WINDOW, lock_for
-
-Writing = Callable[..., Target]
-Shown = list[tuple[int, str, bool]]  # of each row its id, its value and its mark
+from pipeline_framework.testing.meeting import Event, Shown, expected, load, staged
+from pipeline_framework.testing.overwrite_contract import OverwriteContract, Writing
+from pipeline_framework.testing.truth import WINDOW, lock_for
 
 events = st.lists(
     st.builds(Event, st.integers(0, 2), st.integers(0, 3), st.integers(0, 119), st.booleans()),
@@ -25,21 +22,12 @@ events = st.lists(
 replays = st.lists(st.integers(0, 2), max_size=4)
 
 
-class WriteContract:
+class WriteContract(OverwriteContract):
     """Inherit it, give the fixture `writing`, and the methods `rows` and `crash` as for `TargetContract`.
 
     `writing(contract=…, scope=…, again=…, **write)` answers a target of a new table, which does not exist
     yet, by the time field `happened_at`, written so; with `again=True` of the table it answered before.
     """
-
-    @pytest.fixture
-    def writing(self) -> Writing:
-        """To be given by the connector's own test."""
-        to_be_given(self, "writing")
-
-    def rows(self, target: Target) -> pa.Table:
-        """To be given by the connector's own test."""
-        to_be_given(self, "rows")
 
     def crash(self, target: Target, lock: Lock, staged: Staged, step: int) -> bool:
         """To be given by the connector's own test."""
@@ -158,14 +146,6 @@ class WriteContract:
         target.load(lock_for(), staged(tmp_path, rows))
         assert self.shown(target) == [(1, "b", False)]
 
-    def test_the_time_may_be_the_key(self, writing: Writing, tmp_path: Path) -> None:
-        """Of the rows of one time the one with the largest `version_by` stays."""
-        target = writing(mode="upsert", key=[TIME_FIELD], version_by="value")
-        rows = [{**Event(1, 1, 5).row, "value": value} for value in ("b", "c", "a")]
-        for epoch, row in enumerate(rows, 1):
-            target.load(lock_for(epoch=epoch), staged(tmp_path, [row, Event(1, 2, 7).row]))
-        assert self.shown(target) == [(1, "c", False), (2, "1.7", False)]
-
     @pytest.mark.parametrize("key", [["nobody"], []])
     def test_a_key_has_to_be_there(self, writing: Writing, tmp_path: Path, key: Sequence[str]) -> None:
         """A key that is not staged, or none at all."""
@@ -190,15 +170,6 @@ class WriteContract:
             target.clear(lock_for(epoch=4))
         assert self.shown(target) == [(1, "1.0", False)]
         assert target.count(WINDOW) is None
-
-    def test_overwrite_is_for_one_window(self, writing: Writing, tmp_path: Path) -> None:
-        """It takes the place of every row; a second window is refused."""
-        target = writing(mode="overwrite")
-        load(target, tmp_path, 1, [Event(1, 1, 0), Event(1, 2, 0)], 1)
-        load(target, tmp_path, 1, [Event(1, 3, 0)], 2)
-        with pytest.raises(Misuse, match="one window"):
-            load(target, tmp_path, 2, [Event(2, 4, 0)], 3)
-        assert self.shown(target) == [(3, "1.0", False)]
 
     def test_a_crash_in_a_merge_leaves_all_of_it_or_nothing(self, writing: Writing, tmp_path: Path) -> None:
         """Killed between two statements, the table is the one before or after; a later load mends it."""
@@ -233,15 +204,6 @@ class WriteContract:
         self.same_table(writing).load(lock_for(epoch=2), fresh)
         assert self.rows(target).sort_by("id")["fresh"].to_pylist() == [None, "x"]
 
-    def same_table(self, writing: Writing, **how: object) -> Target:
-        """A target of the table that was made last."""
-        return writing(again=True, **how)
-
     def may_be_left(self, found: Shown, before: Shown, after: Shown) -> bool:
         """Whether a kill may leave these rows; a system without transactions has to say otherwise."""
         return found in (before, after)
-
-    def shown(self, target: Target) -> Shown:
-        """The table, without its times."""
-        found = self.rows(target).sort_by("id").to_pylist()
-        return [(row["id"], row["value"], bool(row["gone"])) for row in found]

@@ -2,16 +2,18 @@
 
 import secrets
 from dataclasses import replace
+from typing import Any
 from unittest.mock import patch
 
 import psycopg2
 import pytest
 from pydantic import SecretStr
 
+from implementations.loading.write_modes import Write
 from implementations.postgres.session import application_name
 from implementations.postgres.target import PostgresTarget
 from implementations.postgres.words import PostgresWords
-from pipeline_framework.errors import Unavailable
+from pipeline_framework.errors import Misuse, Unavailable
 from pipeline_framework.testing.fence_contract import FenceContract, Put
 from pipeline_framework.testing.truth import AFTER, TIME_FIELD, WINDOW, lock_for
 from tests.integration.control_table.proxy import proxied
@@ -65,6 +67,21 @@ class TestPostgresFence(FenceContract):
             before = asked(target, rows)
             assert lossy.load(lock_for(), staged) == target.loaded(lock_for())
             assert (asked(target, rows), len(before), target.count(WINDOW)) == (before, 1, 60)
+
+    def test_overwrite_sees_who_loaded_the_table_until_it_deletes(
+        self, target: PostgresTarget, put: Put
+    ) -> None:
+        """Another pipeline's first window is committed just before every row is taken out, and stays."""
+        changed = PostgresWords.changed
+
+        def late(words: PostgresWords, statement: str, *values: Any) -> int:
+            if "WHERE 1 = 1" in statement:
+                target.load(lock_for(AFTER, mapping_name="other"), put(40, AFTER))
+            return changed(words, statement, *values)
+
+        with patch.object(PostgresWords, "changed", late), pytest.raises(Misuse, match="contract other"):
+            replace(target, write=Write("overwrite")).load(lock_for(), put())
+        assert (target.count(WINDOW), target.count(AFTER)) == (0, 40)
 
     def test_locks_are_waited_for_in_short_turns_and_never_held_for_long(
         self, target: PostgresTarget, put: Put
