@@ -330,6 +330,7 @@ def test_a_server_that_is_not_reached_is_told(system: System, what: str, part: s
 
 
 WANTING = "{where} may not be used for want of permission ({refusal}): grant it to the user of `url`."
+UNREADABLE = "{where} may not be read for want of permission ({refusal}): grant it to the user of `url`."
 GRANT = (
     '{where} may not be written: grant INSERT on "public"."flights", DELETE on "public"."flights", SELECT on '
     '"public"."pipeline_loads", INSERT on "public"."pipeline_loads", UPDATE on "public"."pipeline_loads".'
@@ -380,11 +381,16 @@ def test_an_account_that_only_reads_is_told_what_it_lacks(
 
 @pytest.mark.parametrize("system", [Postgres, MariaDB], indirect=True)
 def test_an_account_that_may_not_read_is_told(system: System, reader: str, tmp_path: Path) -> None:
-    """The table and the right that the user lacks."""
+    """The table and the right that the user lacks; as any database, in that driver's words."""
     database = system.place.partition("/")[2]
     where = f"{system.place} (table {'public' if isinstance(system, Postgres) else database}.events)"
     refusal = "permission denied for table events"
     if isinstance(system, MariaDB):
         refusal = denied(system, reader, "events")
-    reading = pipeline(tmp_path, source=system.keys(**EVENTS) | {"url": reader})
-    require_told(reading, Mistake({}, WANTING), where=where, refusal=refusal)
+    source = system.keys(**EVENTS) | {"url": reader}
+    require_told(pipeline(tmp_path, source=source), Mistake({}, WANTING), where=where, refusal=refusal)
+    any_database = pipeline(tmp_path, source=source | {"type": "database"})
+    if isinstance(system, MariaDB):
+        refusal = '({}, "{}")'.format(*refusal.replace("SELECT", "SHOW").split(" ", 1))
+    where = f"events at {system.place}"
+    require_told(any_database, Mistake({}, UNREADABLE), where=where, refusal=refusal)

@@ -21,6 +21,7 @@ from pipeline_framework.testing.source_contract import SourceContract, table_of
 from pipeline_framework.testing.truth import SCHEMA, TIME_FIELD, WINDOW
 from pipeline_framework.windows import Window
 from tests.services import mariadb, postgres
+from tests.services.addresses import elsewhere, refused
 
 START = f"{WINDOW.start:%Y-%m-%d %H:%M:%S}"
 FLAT = [name for name in SCHEMA.names if name not in {"place", "tags", "unsigned", "small"}]
@@ -240,27 +241,40 @@ def test_a_value_of_another_type_is_refused(source: DatabaseSource) -> None:
         table_of(source.read(WINDOW))
 
 
+NO_ANSWER = (
+    r"^t at 127\.0\.0\.1:1/\S+ does not answer \(.*refused.*\): start it, or correct host and port of "
+    r"`url`\.$"
+)
+
+
 @pytest.mark.services
 @pytest.mark.parametrize(
-    ("before", "after", "kind", "said"),
+    ("parts", "kind", "said"),
     [
-        ("only%20for%20tests", "s3cret", Misuse, "refuses the login"),
-        ("127.0.0.1:", "127.0.0.1:1", Unavailable, "127.0.0.1"),
-        ("pipeline_test", "nowhere", Misuse, "does not exist"),
+        ({"password": "s3cret"}, Misuse, "refuses the login: correct user and password of `url`"),
+        ({"server": "127.0.0.1:1"}, Unavailable, NO_ANSWER),
+        ({"database": "nowhere"}, Misuse, "/nowhere does not exist: correct the database in `url`"),
     ],
 )
 @pytest.mark.parametrize("system", ["postgres_data_url", "mariadb_data_url"])
 def test_errors_of_connecting(
-    request: pytest.FixtureRequest, system: str, before: str, after: str, kind: type[PipelineError], said: str
+    request: pytest.FixtureRequest,
+    system: str,
+    parts: dict[str, str],
+    kind: type[PipelineError],
+    said: str,
 ) -> None:
     """Transient where waiting may help, else terminal; in no case with the password."""
-    url = request.getfixturevalue(system).replace(before, after)
-    url = url if after != "127.0.0.1:1" else url.partition("127.0.0.1:1")[0] + "127.0.0.1:1/x"
-    source = DatabaseSource(SecretStr(url), "t", "at")
-    with pytest.raises(kind, match=said) as raised:
-        source.count(WINDOW)
-    for secret in ("s3cret", "only for tests", "only%20for%20tests"):
-        assert secret not in str(raised.value) + repr(source)
+    url = elsewhere(request.getfixturevalue(system), **parts)
+    refused(DatabaseSource(url, "t", "at"), kind, said)
+
+
+def test_a_file_that_is_no_database_is_told(tmp_path: Path) -> None:
+    """Another kind of file, named as what it is not."""
+    path = tmp_path / "diary.db"
+    path.write_text("a diary, not a database" * 1000)
+    source = DatabaseSource(SecretStr(f"sqlite:///{path}"), "t", "at")
+    refused(source, Misuse, f"^t at {path} is in a file that is no SQLite database: correct `url`\\.$")
 
 
 def test_an_unknown_zone_is_a_misuse(source: DatabaseSource) -> None:
