@@ -25,6 +25,13 @@ SETTINGS: dict[str, Any] = {
 
 
 FAULTS = (
+    # First of all, as a value that is told may read like any of the others.
+    Fault(
+        "^(Constraint|Conversion) Error",
+        BadData,
+        "cannot hold what is staged ({text}): correct the rows, or change the table.",
+    ),
+    Fault("^TransactionContext Error", Busy, "was changed by another load at this moment: try again."),
     Fault(r"held in (\S+) \(PID (\d+)\)", Busy, "is open in process {1} ({0}): wait for it, or end it."),
     Fault(
         "Could not set lock|different configuration|Unique file handle conflict",
@@ -38,13 +45,11 @@ FAULTS = (
         "may not be opened for want of permission: give this user the right, or change `path`.",
     ),
     Fault("No space left", Unavailable, "has no room on its disk: free some, then try again."),
-    Fault(r"\.parquet", StageLost, "could not read what is staged, so it is staged again: {text}"),
     Fault(
-        "^(Constraint|Conversion) Error",
-        BadData,
-        "cannot hold what is staged ({text}): correct the rows, or change the table.",
+        r"^(IO|Invalid Input) Error: .*\.parquet",
+        StageLost,
+        "could not read what is staged, so it is staged again: {text}",
     ),
-    Fault("^TransactionContext Error", Busy, "was changed by another load at this moment: try again."),
 )
 
 

@@ -52,9 +52,11 @@ class DuckDBTarget:
     def check(self) -> str:
         if not Path(self.path).exists():
             _writable(Path(self.path))
+            with opened(":memory:", self.path, read_only=False) as new:
+                self._require_schema(DuckDBWords(new))
             return f"{self.path}: the first load makes the file and the table {self._table}"
         # Opened for writing, which proves the right to it.
-        kind = self._patiently(lambda words: transaction.ready(words, self._table), read_only=False)
+        kind = self._written(lambda words: transaction.ready(words, self._table))
         return f"{self.path}: can write; the table {self._table} {'is there' if kind else 'will be made'}"
 
     def count(self, window: Window) -> int | None:
@@ -64,9 +66,7 @@ class DuckDBTarget:
 
     def load(self, lock: Lock, staged: Staged) -> Loaded:
         _storable(staged.schema)
-        return self._patiently(
-            lambda words: transaction.load(words, self._table, lock, staged), read_only=False
-        )
+        return self._written(lambda words: transaction.load(words, self._table, lock, staged))
 
     def loaded(self, lock: Lock) -> Loaded | None:
         if not Path(self.path).exists():
@@ -74,11 +74,22 @@ class DuckDBTarget:
         return self._patiently(lambda words: ledger.loaded(words, self._table, lock), read_only=True)
 
     def clear(self, lock: Lock) -> None:
-        self._patiently(lambda words: transaction.clear_window(words, self._table, lock), read_only=False)
+        self._written(lambda words: transaction.clear_window(words, self._table, lock))
 
     @property
     def _table(self) -> Table:
         return Table(self.schema, self.table, self.time_field, self.scope, self.write, self.contract)
+
+    def _written(self, work: Callable[[DuckDBWords], T]) -> T:
+        def in_schema(words: DuckDBWords) -> T:
+            self._require_schema(words)
+            return work(words)
+
+        return self._patiently(in_schema, read_only=False)
+
+    def _require_schema(self, words: DuckDBWords) -> None:
+        if not words.has_schema(self.schema):
+            raise Misuse(f"{self.path} has no schema {self.schema}: correct `schema`, or create it.")
 
     def _patiently(self, work: Callable[[DuckDBWords], T], *, read_only: bool) -> T:
         # Opened late and closed at once, as an open file keeps every other process out.

@@ -103,6 +103,11 @@ class DuckDBWords:
         with self._relation(staged) as relation:
             return self.changed(insertion(self, table, pairs, relation))
 
+    def has_schema(self, name: str) -> bool:
+        """Whether there is a schema of that name."""
+        asked = "database_name = current_database() AND lower(schema_name) = lower(?)"
+        return bool(self.rows(f"SELECT 1 FROM duckdb_schemas() WHERE {asked}", [name]))  # noqa: S608
+
     @contextmanager
     def _relation(self, staged: Staged) -> Iterator[str]:
         """Files of this host, which DuckDB opens itself; what lies elsewhere streams through Arrow."""

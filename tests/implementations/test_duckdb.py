@@ -6,6 +6,7 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -301,15 +302,33 @@ def test_a_constraint_of_the_table_is_told(target: DuckDBTarget) -> None:
     assert target.count(WINDOW) == 3
 
 
-def test_a_view_or_a_missing_schema_is_told(target: DuckDBTarget) -> None:
+def test_a_view_is_told(target: DuckDBTarget) -> None:
     """In one sentence, with the name."""
     ask(target, f"CREATE VIEW flights AS SELECT now() AS {TIME_FIELD}")
     with pytest.raises(BadData, match="flights"):
         target.load(lock_for(), put(target))
-    elsewhere = DuckDBTarget(target.path, "flights", TIME_FIELD, schema="nowhere")
-    assert elsewhere.count(WINDOW) == 0
-    with pytest.raises(BadData, match="nowhere"):
-        elsewhere.load(lock_for(), put(target))
+
+
+def test_a_schema_that_is_missing_is_the_users_matter(target: DuckDBTarget) -> None:
+    """Told by `check` before there is a file, and after; once it is made, the load goes on."""
+    elsewhere = replace(target, schema="nowhere")
+    writes = (lambda: elsewhere.load(lock_for(), put(target)), lambda: elsewhere.clear(lock_for()))
+    for ask_it in (elsewhere.check, *writes, elsewhere.check):
+        with pytest.raises(Misuse, match=r"w.duckdb has no schema nowhere: .* create it"):
+            ask_it()
+    assert (elsewhere.count(WINDOW), elsewhere.loaded(lock_for())) == (0, None)
+    ask(target, "CREATE SCHEMA Nowhere")
+    assert "will be made" in elsewhere.check()
+    assert elsewhere.load(lock_for(), put(target)).rows == 60
+
+
+@pytest.mark.parametrize("name", ["day1.parquet", "No space left", "held in x (PID 1)"])
+def test_a_value_that_reads_like_a_file_is_a_value(target: DuckDBTarget, name: str) -> None:
+    """A double key is the rows' fault, whatever it is called."""
+    ask(target, f"CREATE TABLE flights ({TIME_FIELD} TIMESTAMPTZ, name VARCHAR PRIMARY KEY)")
+    times = pa.array([WINDOW.start] * 2, INSTANT)
+    with pytest.raises(BadData, match="correct the rows"):
+        target.load(lock_for(), put(target, pa.table({TIME_FIELD: times, "name": [name] * 2})))
 
 
 def test_a_path_is_no_pattern(target: DuckDBTarget, tmp_path: Path) -> None:
@@ -319,7 +338,7 @@ def test_a_path_is_no_pattern(target: DuckDBTarget, tmp_path: Path) -> None:
     assert target.load(lock_for(), staged).rows == 60
 
 
-@pytest.mark.parametrize("damage", ["gone", "cut"])
+@pytest.mark.parametrize("damage", ["gone", "cut", "empty"])
 def test_staged_files_that_cannot_be_read(target: DuckDBTarget, damage: str) -> None:
     """The window is staged again, the target is as it was."""
     target.load(lock_for(), put(target))
@@ -328,7 +347,7 @@ def test_staged_files_that_cannot_be_read(target: DuckDBTarget, damage: str) -> 
     if damage == "gone":
         path.unlink()
     else:
-        path.write_bytes(path.read_bytes()[:-50])
+        path.write_bytes(path.read_bytes()[: -50 if damage == "cut" else 0])
     with pytest.raises(StageLost, match="staged again"):
         target.load(lock_for(epoch=2), staged)
     assert target.count(WINDOW) == 60
