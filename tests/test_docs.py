@@ -108,7 +108,9 @@ def test_the_guide_to_connectors_names_each_contract_and_counts_its_example() ->
     guide = GUIDE.read_text()
     assert [word for word in testing.__all__ if f"`{word}`" not in guide] == []
     files = {path.stem: len(path.read_text().splitlines()) for path in EXAMPLE.glob("*.py")}
-    told = re.search(r"in about (\d+) lines \(.* (\d+), .*\s(\d+), source (\d+), target (\d+)\)", guide, re.DOTALL)
+    told = re.search(
+        r"in about (\d+) lines \(.* (\d+), .*\s(\d+), source (\d+), target (\d+)\)", guide, re.DOTALL
+    )
     assert told is not None
     lines = [sum(files.values()), *(files[part] for part in ("kinds", "session", "source", "target"))]
     assert list(map(int, told.groups())) == pytest.approx(lines, rel=0.1)
