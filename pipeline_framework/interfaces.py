@@ -164,7 +164,8 @@ class Stage(Protocol):
     def write(self, lock: Lock, reading: Reading) -> Manifest:
         """Write all batches, then the letters of the tally, then the manifest.
 
-        Same epoch twice: the first manifest wins (`Fenced`).
+        A manifest of this epoch that the same owner wrote is answered as it is, as its reply was lost;
+        another owner's, or anything of a newer epoch: `Fenced`.
         """
 
     def staged(self, lock: Lock) -> Staged:

@@ -1,7 +1,7 @@
 """How a window rests in any object store: files created, never overwritten, the manifest last."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import count
 from secrets import token_hex
 from typing import TYPE_CHECKING
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from implementations.staging.manifest_file import NAME, manifest_of, text_of
+from implementations.staging.manifest_file import NAME, manifest_of, text_of, told
 from implementations.staging.parquet import parts
 from implementations.staging.paths import epoch_folder, epoch_of, window_folder
 from pipeline_framework.errors import Fenced, StageLost
@@ -35,10 +35,14 @@ def write(
 ) -> tuple[Manifest, bytes]:
     """Stage a reading under the lock's epoch; its manifest, without an address yet, and the manifest's text.
 
-    Raises `Fenced` when the window was staged under a newer epoch, or under this one already.
+    What the lock's owner staged under this epoch already is answered as it is, and nothing read: the reply
+    was lost. Raises `Fenced` when the window was staged under a newer epoch, or under this one by another
+    owner.
     """
     folder = epoch_folder(lock)
     fence(store, where, lock)
+    with suppress(FileNotFoundError):
+        return own(store, where, lock)
     written = ((part.data.pieces, part.rows) for part in parts(reading.batches, reading.schema, part_bytes))
     files = list(_stored(store, f"{folder}/part-{{:05}}.parquet", written))
     letters = (([text], rows) for text, rows in reading.tally.letters.files(part_bytes))
@@ -46,19 +50,30 @@ def write(
     manifest = manifest_of(lock, reading, files, bad_files, host)
     text = text_of(manifest, lock)
     fence(store, where, lock)
-    if not _created(store, f"{folder}/{NAME}", [text]) and not _holds(store, f"{folder}/{NAME}", text):
-        raise _fenced(where, lock, lock.epoch)
-    return manifest, text
+    if _created(store, f"{folder}/{NAME}", [text]):
+        return manifest, text
+    return own(store, where, lock)
 
 
 def fence(store: "ObjectStore", where: str, lock: Lock) -> None:
-    """Refuse an epoch that was overtaken.
-
-    A manifest of this very epoch is seen when ours is created; here it saves the work.
-    """
+    """Refuse an epoch that was overtaken."""
     newest = max(epochs(store, lock), default=0)
-    if newest > lock.epoch or _exists(store, f"{epoch_folder(lock)}/{NAME}"):
+    if newest > lock.epoch:
         raise _fenced(where, lock, newest)
+
+
+def own(store: "ObjectStore", where: str, lock: Lock) -> tuple[Manifest, bytes]:
+    """The manifest of the lock's epoch and its text; `Fenced` where another owner wrote it.
+
+    Written last, it is whole. `FileNotFoundError` where there is none.
+    """
+    import obstore
+
+    text = obstore.get(store, f"{epoch_folder(lock)}/{NAME}").bytes().to_bytes()
+    owner, manifest = told(text)
+    if owner != lock.owner:
+        raise _fenced(where, lock, lock.epoch)
+    return manifest, text
 
 
 def epochs(store: "ObjectStore", lock: Lock) -> list[int]:
@@ -130,23 +145,5 @@ def _created(store: "ObjectStore", path: str, pieces: list[bytes]) -> bool:
     try:
         obstore.put(store, path, pieces, mode="create", use_multipart=False)
     except AlreadyExistsError:
-        return False
-    return True
-
-
-def _holds(store: "ObjectStore", path: str, text: bytes) -> bool:
-    # A request whose answer got lost is sent again, and then finds what it wrote itself. No other writer's
-    # manifest is the same: no two of them have a file in common.
-    import obstore
-
-    return obstore.get(store, path).bytes().to_bytes() == text
-
-
-def _exists(store: "ObjectStore", path: str) -> bool:
-    import obstore
-
-    try:
-        obstore.head(store, path)
-    except FileNotFoundError:
         return False
     return True

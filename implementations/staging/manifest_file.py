@@ -45,12 +45,19 @@ def addressed(manifest: Manifest, text: bytes, address: str) -> Manifest:
 def believed(text: bytes, lock: Lock) -> Manifest:
     """The manifest in `text`; raises `StageLost` unless it is the one that the marker in `lock` means."""
     marked = {name: lock.columns.get(name) for name in ("manifest_address", "manifest_digest", "stage_epoch")}
-    facts = json.loads(text) if sha256(text).hexdigest() == marked["manifest_digest"] else {}
-    if not facts or marked["stage_epoch"] not in {None, facts["epoch"]}:
+    known = sha256(text).hexdigest() == marked["manifest_digest"]
+    manifest = told(text)[1] if known else None
+    if not manifest or marked["stage_epoch"] not in {None, manifest.epoch}:
         raise StageLost(
             f"The manifest {marked['manifest_address']} is not the marked one; the window is staged again."
         )
+    return addressed(manifest, text, str(marked["manifest_address"]))
+
+
+def told(text: bytes) -> tuple[str, Manifest]:
+    """The owner who wrote a manifest, and the manifest without its address and digest."""
+    facts = json.loads(text)
     known = {field.name: facts[field.name] for field in fields(Manifest) if field.name in facts}
     for name in ("files", "bad_files"):
         known[name] = tuple(StagedFile(**file) for file in facts.get(name, ()))
-    return Manifest(**known | {"address": marked["manifest_address"], "digest": marked["manifest_digest"]})
+    return facts["owner"], Manifest(**known)

@@ -90,18 +90,26 @@ class StageContract:
         assert stage.staged(write(stage, truth())).manifest.rows == 60
 
     def test_an_epoch_is_staged_once(self, stage: Stage) -> None:
-        """The second manifest of an epoch is refused, and the first one's rows stand."""
+        """Another owner's manifest of the epoch is refused, and the first one's rows stand."""
         lock = write(stage, truth())
         with pytest.raises(Fenced):
-            stage.write(lock_for(), reading(truth().slice(0, 5)))
+            stage.write(lock_for(owner="run 2"), reading(truth().slice(0, 5)))
         assert rows_of(stage.staged(lock).batches().read_all()) == rows_of(truth())
+
+    def test_what_an_owner_staged_is_answered_when_it_asks_again(self, stage: Stage) -> None:
+        """Whoever did not hear that the manifest was written hears it then, with all that it tells."""
+        tally = Tally(bad=2, filtered=3)
+        manifest = stage.write(lock_for(), reading(truth(), tally, count=65))
+        assert stage.write(lock_for(), reading(truth().slice(0, 5))) == manifest
+        assert stage.staged(marked(lock_for(), manifest)).batches().read_all().num_rows == 60
 
     def test_many_writers_of_an_epoch_leave_one_manifest(self, stage: Stage) -> None:
         """Of writers at the same time one wins; its rows are whole and the others are fenced."""
 
         def attempt(rows: int) -> Lock | None:
             try:
-                return write(stage, truth().slice(0, rows))
+                lock = lock_for(owner=f"run {rows}")
+                return marked(lock, stage.write(lock, reading(truth().slice(0, rows))))
             except Fenced:
                 return None
 

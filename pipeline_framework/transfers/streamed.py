@@ -94,8 +94,10 @@ class StreamedTransfer:
             emit(Expecting(lock.record_id, given.count))
             reading = changed(given, self.transforms, most + GATHERED)
             manifest = self.stage.write(lock, counted(reading, lock))
-        if reading.tally.bad > most:
-            raise too_many(lock, reading, most, manifest.bad_place)
+        # By the manifest: it may be of an earlier reading under this epoch, and nothing of this one be read.
+        most = self.tolerated(manifest.source_count or 0)
+        if (manifest.bad_rows or 0) > most:
+            raise too_many(lock, manifest, most, reading.tally.letters.first)
         return manifest
 
     def manifest(self, lock: Lock) -> Manifest:
@@ -126,12 +128,13 @@ def begun(source: Source, window: Window) -> Iterator[Reading]:
         getattr(reading.batches, "close", lambda: None)()
 
 
-def too_many(lock: Lock, reading: Reading, most: int, place: str) -> BadData:
+def too_many(lock: Lock, manifest: Manifest, most: int, first: str) -> BadData:
     """The error for a window of which too much was put aside."""
-    bad, first = reading.tally.bad, reading.tally.letters.first
-    few = f"{bad:,} of {rows(reading.count)} of window {lock.window} {do(bad)} not fit and {most:,} may"
+    bad, of = manifest.bad_rows or 0, rows(manifest.source_count or 0)
+    few = f"{bad:,} of {of} of window {lock.window} {do(bad)} not fit and {most:,} may"
+    why = f", the first because {first}" if first else ""
     return BadData(
-        f"{few}, the first because {first}; see {place}. Correct them at the source, or raise `max_bad_rows`."
+        f"{few}{why}; see {manifest.bad_place}. Correct them at the source, or raise `max_bad_rows`."
     )
 
 

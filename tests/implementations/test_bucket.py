@@ -9,7 +9,7 @@ import pytest
 from pydantic import SecretStr
 
 from implementations.object_store.bucket import BucketStage
-from pipeline_framework.errors import Misuse, StageLost, Unavailable
+from pipeline_framework.errors import Fenced, Misuse, StageLost, Unavailable
 from pipeline_framework.interfaces import Manifest
 from pipeline_framework.testing.stage_contract import StageContract, reading
 from pipeline_framework.testing.truth import lock_for, marked, truth
@@ -143,4 +143,27 @@ def test_a_write_whose_answer_got_lost_is_no_other_writer(
         between.after = losing
         manifest = replace(stage, endpoint=between.url).write(lock_for(), reading(truth()))
     assert not lost
+    assert stage.staged(marked(lock_for(), manifest)).batches().read_all().num_rows == 60
+
+
+def test_a_manifest_of_which_nobody_heard_is_answered_to_its_owner(
+    stage: BucketStage, s3_server: str
+) -> None:
+    """The store fails from the moment on that it has the manifest; the next try of the same epoch goes on."""
+    with go_between(s3_server) as between:
+        away = list[str]()
+
+        def failing(asked: Asked, answer: Answered) -> Answered:
+            if away or (asked.method == "PUT" and "manifest.json" in asked.path):
+                away.append(asked.path)
+            return Answered(503, b"") if away else answer
+
+        between.after = failing
+        through = replace(stage, endpoint=between.url)
+        with pytest.raises(Unavailable):
+            through.write(lock_for(), reading(truth()))
+        between.after = lambda _, answer: answer
+        manifest = through.write(lock_for(), reading(truth()))
+        with pytest.raises(Fenced):
+            through.write(lock_for(owner="run 2"), reading(truth()))
     assert stage.staged(marked(lock_for(), manifest)).batches().read_all().num_rows == 60

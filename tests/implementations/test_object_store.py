@@ -6,6 +6,7 @@ import resource
 import shutil
 import signal
 import socket
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -19,7 +20,7 @@ import pytest
 from implementations.object_store import objects
 from implementations.object_store.local import LocalStage
 from pipeline_framework.errors import BadData, Fenced, Misuse, StageElsewhere, StageLost, Unavailable
-from pipeline_framework.interfaces import Lock, Manifest, Tally
+from pipeline_framework.interfaces import Lock, Manifest, Reading, Tally
 from pipeline_framework.testing.stage_contract import StageContract, reading
 from pipeline_framework.testing.staged import processes
 from pipeline_framework.testing.truth import TICK, WINDOW, lock_for, marked, truth
@@ -55,11 +56,23 @@ def moved_to(host: str, lock: Lock, path: str | None = None) -> Lock:
 
 def test_the_second_manifest_of_an_epoch_is_refused(stage: LocalStage) -> None:
     """Also where both writers looked before either had written: whoever comes second is fenced."""
-    with patch.object(objects, "fence"):
-        first = stage.write(lock_for(), reading(truth()))
-        with pytest.raises(Fenced):
-            stage.write(lock_for(owner="run 2"), reading(truth(rows=3)))
-    assert stage.staged(marked(lock_for(), first)).manifest.rows == 60
+    first = list[Manifest]()
+
+    def overtaken() -> Iterator[pa.RecordBatch]:
+        first.append(stage.write(lock_for(), reading(truth())))
+        yield from truth(rows=3).to_batches()
+
+    with pytest.raises(Fenced):
+        stage.write(lock_for(owner="run 2"), Reading(truth().schema, overtaken(), 3))
+    assert stage.staged(marked(lock_for(), first[0])).manifest.rows == 60
+
+
+def test_nothing_is_read_for_a_manifest_that_is_there(stage: LocalStage) -> None:
+    """Whoever asks again for what it staged has it at once, and leaves no second copy of the rows."""
+    again = reading(truth())
+    assert stage.write(lock_for(), reading(truth())) == stage.write(lock_for(), again)
+    assert next(again.batches).num_rows == 7
+    assert [path.name for path in Path(stage.path).rglob("*.parquet")] == ["part-00000.parquet"]
 
 
 def test_paths_carry_pipeline_window_and_epoch(stage: LocalStage) -> None:

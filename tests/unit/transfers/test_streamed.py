@@ -129,6 +129,16 @@ def test_one_bad_row_more_fails_the_window(tmp_path: Path) -> None:
     assert len(letters.read_text().splitlines()) == 9
 
 
+def test_too_many_bad_rows_stay_too_many_when_the_manifest_is_asked_for_again(tmp_path: Path) -> None:
+    """A store that did not answer has the manifest of the first try, and the second does not read."""
+    with pytest.raises(BadData):
+        moved(reading(5, 4), tmp_path, 8)
+    grown = Scripted(reading(*[10] * 10))
+    again = StreamedTransfer(grown, LocalStage(str(tmp_path / "stage")), NOWHERE, [Picky()], lambda n: n - 1)
+    with pytest.raises(BadData, match=r"^9 of 9 rows .* 8 may; see .+/bad-00000\.jsonl"):
+        again.source_to_stage(lock_for())
+
+
 def watched(given: Reading, closed: list[bool]) -> Reading:
     """The same reading, which tells of its end."""
 
