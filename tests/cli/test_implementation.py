@@ -69,6 +69,16 @@ def test_a_module_moves_every_window(flights: Flights) -> None:
     assert flights("check").code == 0
 
 
+def test_a_window_of_a_module_is_reopened_and_replaced(flights: Flights) -> None:
+    """It cleans its target before it fills it: whatever was there may be loaded again."""
+    with_module(flights)
+    window = flights("run", "--format", "json").json[0]["id"]
+    assert flights("reopen", "--window", str(window)).code == 0
+    assert flights("run", "--format", "json").json[0]["id"] == window
+    (loaded,) = (flights.folder / "loaded").iterdir()
+    assert len(json.loads(loaded.read_text())) == 2
+
+
 def test_rows_that_a_module_loses_are_found(flights: Flights) -> None:
     """The audit compares source and target, and says how many are missing."""
     with_module(flights, "settings: {lose: 1}\n")

@@ -150,6 +150,17 @@ CONTENTS: dict[str, tuple[str, bytes | pa.Table, str]] = {
         NO_CSV % f"CSV parse error: Row #3: Expected 2 columns, got 3: {TIMES[1]},2,3. Correct that row.",
     ),
     "CSV in no UTF-8": ("csv", comma(f"{TIMES[0]},\xfc"), NO_CSV % NO_UTF8),
+    "CSV with a name in no UTF-8": (
+        "csv",
+        b"time_hour,\xfc\n",
+        NO_CSV % "'utf-8' codec can't decode byte 0xfc in position 10: invalid start byte. Save the file as "
+        "UTF-8.",
+    ),
+    "CSV with a name too long": (
+        "csv",
+        b"time_hour," + b"n" * 131_073 + b"\n",
+        NO_CSV % "field larger than field limit (131072). Correct that row.",
+    ),
     "CSV within quotes": ("csv", comma(f'{TIMES[0]},"1', f"{TIMES[1]},2"), OPEN_QUOTES),
     "CSV with other separators": ("csv", b"time_hour;n\n", NO_COLUMN % "time_hour;n"),
     "CSV with text as time": ("csv", comma("soon,1"), BAD_TIME),

@@ -21,6 +21,14 @@ def test_status_tells_how_far_the_pipeline_is_complete(flights: Flights) -> None
     assert after["counts"] == {"PENDING": 0, "IN_PROGRESS": 0, "COMPLETED": 23, "FAILED": 0}
 
 
+def test_status_says_the_same_in_words(flights: Flights) -> None:
+    """How far behind as people count it, and that no gate holds it up."""
+    lines = [line.split("│") for line in flights("status", "--now", "2013-03-12").out.splitlines()[1:-1]]
+    told = {name.strip(): value.strip() for _, name, value, _ in lines}
+    assert told["lag_seconds"] == "169,200 (1 day, 23:00:00)"
+    assert (told["gates"], told["bad_rows"]) == ("open", "0")
+
+
 def test_lag_ends_at_the_pipelines_end(flights: Flights) -> None:
     """Years later nothing is behind: no window lies past `end`."""
     flights("run", "--until-caught-up")

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
+import adbc_driver_postgresql
 import psycopg2
 import pyarrow as pa
 import pytest
@@ -220,6 +221,15 @@ def test_errors_of_connecting(
     url = elsewhere(postgres_data_url, **parts)
     for system in (PostgresTarget(url, "t", "at"), PostgresSource(url, "t", "at")):
         refused(system, kind, said)
+
+
+def test_types_of_a_server_are_asked_for_once(fresh_postgres: Callable[[], str]) -> None:
+    """However many connections are opened to an address."""
+    url = SecretStr(fresh_postgres())
+    with patch.object(adbc_driver_postgresql, "connect", wraps=adbc_driver_postgresql.connect) as asked:
+        for _ in range(2):
+            assert PostgresTarget(url, "t", TIME_FIELD).count(WINDOW) == 0
+    assert asked.call_count == 1
 
 
 def test_another_kind_of_database_is_a_misuse() -> None:

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from implementations._search import documents, meeting
 from implementations._search.contracts import lacking, paths, require, without
 from implementations._search.documents import Ids
 from implementations._search.meeting import Row, Stored, effect
@@ -57,6 +58,15 @@ def test_a_row_changes_what_is_not_newer(
 ) -> None:
     """By its version, a mark, and whether the document of its key lives."""
     assert effect(write, Row("x", version, gone, b"{}"), stored) == done
+
+
+def test_documents_are_looked_at_in_groups(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of so many rows at most, or as many bytes as a request is to have."""
+    monkeypatch.setattr(meeting, "MOST", 3)
+    rows = [Row(str(number), 5, gone=False, document=b"{}") for number in range(7)]
+    assert [len(group) for group in meeting._groups(rows)] == [3, 3, 1]
+    monkeypatch.setattr(documents, "REQUEST", 4)
+    assert [len(group) for group in meeting._groups(rows)] == [2, 2, 2, 1]
 
 
 def order(*key: str, scope: str = "") -> Order:

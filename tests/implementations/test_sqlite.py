@@ -52,6 +52,27 @@ def run(path: Path, *statements: str) -> list[tuple[object, ...]]:
     return found
 
 
+@pytest.mark.parametrize(
+    ("made", "code"),
+    [
+        ("'x'", "SQLITE_MISMATCH: datatype mismatch"),
+        ("length(zeroblob(2000000000))", "SQLITE_TOOBIG: string or blob too big"),
+    ],
+)
+def test_what_a_trigger_makes_of_a_row_and_sqlite_refuses_is_told(
+    path: Path, target: SQLiteTarget, put: Put, made: str, code: str
+) -> None:
+    """In SQLite's words, and nothing is loaded."""
+    target.load(lock_for(), put(n=pa.array([1])))
+    note = f"CREATE TRIGGER noting AFTER INSERT ON events BEGIN INSERT INTO notes VALUES ({made}); END"
+    run(path, "CREATE TABLE notes (id INTEGER PRIMARY KEY)", note)
+    with pytest.raises(BadData) as refused:
+        target.load(lock_for(epoch=2), put(n=pa.array([2, 3])))
+    cannot = f"cannot hold what is staged ({code}): correct the rows, or change the table."
+    assert str(refused.value) == f"SQLite file {path} {cannot}"
+    assert run(path, "SELECT n FROM events") == [(1,)]
+
+
 def test_what_it_cannot_hold_is_text_and_the_type_says_so(path: Path, target: SQLiteTarget, put: Put) -> None:
     """Times, decimals, integers above 63 bits and nested values."""
     wide = pa.array([Decimal("0.000000001")], pa.decimal128(38, 9))
