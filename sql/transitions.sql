@@ -54,7 +54,10 @@ audit_start_time = NULL, audit_end_time = NULL, audit_status = 'PENDING', audit_
 source_count = NULL, target_count = NULL, count_difference = NULL, percentage_difference = NULL, audit_detail = NULL
 
 -- fragment: facts
-source_count = COALESCE(:source_count, source_count), target_count = COALESCE(:target_count, target_count),
+source_count = COALESCE(:source_count, source_count), {other_facts}
+
+-- fragment: other_facts
+target_count = COALESCE(:target_count, target_count),
 count_difference = COALESCE(:count_difference, count_difference),
 percentage_difference = COALESCE(:percentage_difference, percentage_difference),
 audit_detail = COALESCE({json:audit_detail}, audit_detail)
@@ -311,12 +314,14 @@ UPDATE pipeline_records
 RETURNING {columns};
 
 -- name: finish_source_to_stage
--- The owner leaves the marker that names the manifest, and parks the lock.
+-- The owner leaves the marker that names the manifest, and parks the lock. The count at the source is this reading's or
+-- none: the audit would believe that of an earlier attempt.
 -- Crash: the next run that holds the window starts at STAGE_TO_TARGET.
 UPDATE pipeline_records
    SET source_to_stage_ingestion_end_time = {now}, source_to_stage_ingestion_status = 'COMPLETED',
        phase_completed = 'SOURCE_TO_STAGE', stage_epoch = :stage_epoch,
-       manifest_address = :manifest_address, manifest_digest = :manifest_digest, {facts},
+       manifest_address = :manifest_address, manifest_digest = :manifest_digest,
+       source_count = :source_count, {other_facts},
        lease_expires_at = {seconds_from_now::park_seconds}, actor = lock_owner, reason = NULL, {moved}
  WHERE id = :id AND lock_epoch = :epoch AND pipeline_status = 'IN_PROGRESS'
 RETURNING {columns};

@@ -2,7 +2,7 @@
 
 Facts are columns that a move fills in: source_count, target_count, count_difference, percentage_difference,
 audit_detail; `finish` of SOURCE_TO_STAGE also stage_epoch, manifest_address, manifest_digest. A fact that is
-None, or left out, keeps what is there.
+None, or left out, keeps what is there; only source_count is always that of the last reading.
 """
 
 from pipeline_framework.control_table.database import Database, InDoubt

@@ -1,5 +1,7 @@
 """The story of a window: markers, resumption, and what each error does to it."""
 
+from types import ModuleType
+
 import pytest
 
 from pipeline_framework import attempts, phases
@@ -22,6 +24,7 @@ from pipeline_framework.interfaces import Loaded, Lock
 from pipeline_framework.locking import store_and_validate
 from pipeline_framework.pipeline import Pipeline
 from pipeline_framework.reports.history import window
+from pipeline_framework.transfers.functions import REQUIRED, FunctionsTransfer
 from tests.services.control import age_leases
 from tests.unit.conftest import NOW, ScriptedTransfer
 
@@ -175,6 +178,23 @@ def test_lost_rows_are_an_integrity_violation(
     story(scripted, store_and_validate(scripted, NOW))
     assert transfer.calls.count("source_to_stage") == 2
     assert columns(scripted, "audit_result", "last_error") == ("loaded", None)
+
+
+def test_functions_are_audited_by_what_the_source_has_now(scripted: Pipeline, lock: Lock) -> None:
+    """A mismatch that counted none there is nothing that a later load, which has no count, believes."""
+    rows = {"source": 0, "target": 5}
+    module = ModuleType("made")
+    vars(module).update(
+        dict.fromkeys(REQUIRED, lambda *_: None),
+        get_source_count=lambda *_: rows["source"],
+        get_target_count=lambda *_: rows["target"],
+    )
+    scripted.transfer = FunctionsTransfer(module, {})
+    with pytest.raises(IntegrityViolation, match="5"):
+        story(scripted, lock)
+    rows |= {"source": 1200, "target": 1200}
+    story(scripted, store_and_validate(scripted, NOW))
+    assert columns(scripted, "audit_result", "source_count", "target_count") == ("loaded", 1200, 1200)
 
 
 def test_a_count_that_fails_keeps_the_window(

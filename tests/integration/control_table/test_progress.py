@@ -55,6 +55,24 @@ def test_facts_left_out_keep_what_is_there(control: Database, record: Record) ->
     assert (done.source_count, done.target_count) == (5, 4)
 
 
+def test_a_load_that_counts_nothing_forgets_the_count_of_a_mismatch(
+    control: Database, key: PipelineKey, record: Record
+) -> None:
+    """A transfer without a count at reading is audited by the count of now, not by an earlier attempt's."""
+    progress.mismatch(
+        control, record.lock(), "5 are foreign", backoff_seconds=0, source_count=0, target_count=5
+    )
+    again = claim(control, key)
+    assert (again.source_count, again.target_count) == (0, 5)
+    marked = progress.finish(
+        control, again.lock(), Phase.SOURCE_TO_STAGE, park_seconds=9, audit_detail={"staged": None}
+    )
+    assert (marked.source_count, marked.target_count) == (None, 5)
+    assert progress.finish(control, again.lock(), Phase.STAGE_TO_TARGET, park_seconds=9).audit_detail == {
+        "staged": None
+    }
+
+
 def test_unknown_fact_is_refused(control: Database, record: Record) -> None:
     """A misspelt column is an error of the caller, before anything is written."""
     with pytest.raises(TypeError, match="sauce_count"):
