@@ -13,6 +13,14 @@ SELECT {columns} FROM pipeline_records
    AND dag_id = :dag_id AND dag_run_id = :dag_run_id AND run_slot = :run_slot
  ORDER BY record_last_updated_time DESC, id DESC LIMIT 1;
 
+-- name: left_behind
+-- A window that a run held last and did not finish: it failed, and no run had it since.
+SELECT {columns} FROM pipeline_records
+ WHERE pipeline_id = :pipeline_id AND mapping_name = :mapping_name
+   AND dag_id = :dag_id AND dag_run_id = :dag_run_id AND run_slot = :run_slot
+   AND pipeline_status IN ('PENDING', 'FAILED') AND last_error IS NOT NULL
+ ORDER BY window_start_time LIMIT 1;
+
 -- name: reloaded_before
 -- Whether a run put finished windows of a range back already: it does so once, however often it is tried.
 SELECT id FROM pipeline_records

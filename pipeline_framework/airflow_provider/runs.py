@@ -1,15 +1,17 @@
 """What a DAG run is to the control table: who holds a window, which is wanted, when the next try comes."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from airflow.sdk import Context
 
 from pipeline_framework import turns
 from pipeline_framework.config import FinalConfig
-from pipeline_framework.control_table import Holder, Record
+from pipeline_framework.control_table import Holder, Record, claims
 from pipeline_framework.control_table.states import Status
-from pipeline_framework.errors import Misuse
+from pipeline_framework.errors import LockLost, Misuse, PipelineError, Terminal
 from pipeline_framework.generation import Choice
+from pipeline_framework.operations.outcome import Outcome
 from pipeline_framework.operations.repair import Decision, reopen, retry
 from pipeline_framework.pipeline import Pipeline, owner
 
@@ -35,9 +37,22 @@ def retry_in(context: Context) -> float | None:
 
 def choice(pipeline: Pipeline, context: Context) -> Choice:
     """The window this run had before it was cleared, or what its parameters choose, or the oldest."""
-    before = held_before(pipeline)
+    before = held_before(pipeline, context)
     if before and (before.pipeline_status != Status.COMPLETED or cleared(context)):
         return put_back(pipeline, before, f"cleared in run {pipeline.holder.dag_run_id}")
+    return asked(pipeline, context)
+
+
+def line_choice(pipeline: Pipeline, context: Context) -> Choice:
+    """The same for a task that takes many windows: only a person who cleared it wants the last one alone.
+
+    Its next try goes on with all of them; what it still holds comes first by itself.
+    """
+    return choice(pipeline, context) if cleared(context) else asked(pipeline, context)
+
+
+def asked(pipeline: Pipeline, context: Context) -> Choice:
+    """What the parameters of the run choose, or the oldest."""
     start, first, last = (instant(pipeline, context, name) for name in ("window_start", "from", "to"))
     if start and (first or last):
         raise Misuse("The parameter window_start stands beside from or to: it is one window, they are many.")
@@ -73,15 +88,39 @@ def cleared(context: Context) -> bool:
     return bool(context["ti"].max_tries > (context["task"].retries or 0))
 
 
-def held_before(pipeline: Pipeline) -> Record | None:
+def again(context: Context) -> bool:
+    """Whether the task ran before: cleared, or tried again. No index knows runs, so others do not ask."""
+    return bool(context["ti"].try_number > 1)
+
+
+def held_before(pipeline: Pipeline, context: Context) -> Record | None:
     """The window that this very run held last: a run that was cleared, or is tried again, has one."""
-    rows = pipeline.database.run("last_held", **pipeline.key.parameters, **pipeline.holder.parameters)
-    return Record.of(rows[0]) if rows else None
+    return claims.last_held(pipeline.database, pipeline.key, pipeline.holder) if again(context) else None
 
 
-def finished(pipeline: Pipeline) -> Record | None:
+def worst_of(outcomes: Sequence[Outcome]) -> PipelineError | None:
+    """The error that a task of many windows ends with, if any.
+
+    That of a window which is kept for the task's next try; else one that somebody has to mend, else any. A
+    lock that was lost is none, but where nothing else was done.
+    """
+    errors = [each.error for each in outcomes if each.error]
+    kept = [each.error for each in outcomes if each.error and each.held]
+    failed = [error for error in errors if not isinstance(error, LockLost)]
+    lost = [] if any(each.done for each in outcomes) else errors
+    failed.sort(key=lambda error: not isinstance(error, Terminal))
+    return next(iter([*kept, *failed, *lost]), None)
+
+
+def left_behind(pipeline: Pipeline, context: Context) -> PipelineError | None:
+    """The error of a window that an earlier try of this run had and that is not finished, if any."""
+    record = claims.left_behind(pipeline.database, pipeline.key, pipeline.holder) if again(context) else None
+    return Terminal(f"{record.standing} since an earlier try: {record.last_error}") if record else None
+
+
+def finished(pipeline: Pipeline, context: Context) -> Record | None:
     """The window that this run has completed; a task of it that was cleared meets it."""
-    record = held_before(pipeline)
+    record = held_before(pipeline, context)
     return record if record and record.pipeline_status == Status.COMPLETED else None
 
 

@@ -88,7 +88,7 @@ def audit(file: str, held: Held) -> None:
     from pipeline_framework.operations.repair import confirmed
 
     with at_work(file) as pipeline:
-        before = finished(pipeline)
+        before = finished(pipeline, get_current_context())
         if before:
             log.info("window %s was finished before: %s", before.window, confirmed(pipeline, before))
         else:
@@ -107,18 +107,19 @@ def cleanup_stale_locks(file: str) -> None:
 def run_windows(file: str) -> None:
     """The one task of `dag_shape: single`: what the seven do, for as many windows as `windows_per_run` says.
 
-    A window that fails does not stop the others; the task fails in the end with the last error.
+    A window that fails does not stop the others; the task fails in the end, also where an earlier try of it
+    left one behind.
     """
-    from pipeline_framework.airflow_provider.runs import choice, retry_in
+    from pipeline_framework.airflow_provider.runs import left_behind, line_choice, retry_in, worst_of
     from pipeline_framework.operations.run import budget_of, run_some
 
     with at_work(file) as pipeline:
-        context = get_current_context()
-        now, wanted, error = pipeline.database.now(), choice(pipeline, context), None
+        context, outcomes = get_current_context(), []
+        now, wanted = pipeline.database.now(), line_choice(pipeline, context)
         for each in run_some(pipeline, now, budget_of(pipeline), wanted, retry_in=retry_in(context)):
             log.info("window %s is %s: %s", each.record.window, each.record.pipeline_status, each.explanation)
-            error = each.error or error
-        if error:
+            outcomes.append(each)
+        if error := worst_of(outcomes) or left_behind(pipeline, context):
             raise error
 
 

@@ -138,6 +138,12 @@ def last_held(database: Database, key: PipelineKey, holder: Holder) -> Record | 
     return Record.of(rows[0]) if rows else None
 
 
+def left_behind(database: Database, key: PipelineKey, holder: Holder) -> Record | None:
+    """The oldest window that this slot of this run had last, and that failed; None when there is none."""
+    rows = database.run("left_behind", **key.parameters, **holder.parameters)
+    return Record.of(rows[0]) if rows else None
+
+
 def whose(database: Database, record_id: int) -> str:
     """Who holds the window now, or what became of it and how it could run again; full sentences."""
     rows = database.run("record_by_id", id=record_id)

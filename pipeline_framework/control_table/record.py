@@ -134,6 +134,11 @@ class Record:
         until = f"{self.lease_expires_at:%Y-%m-%dT%H:%M:%SZ}"
         return f"{window} is held by {self.lock_owner} in run {self.dag_run_id} until {until}"
 
+    @property
+    def untouched(self) -> bool:
+        """Whether no run ever had the window, and no person decided on it."""
+        return self.pipeline_status is Status.PENDING and not self.lock_epoch
+
     def had_by(self, holder: Holder) -> bool:
         """Whether this run has the window, or had it last, in any of its slots and tries."""
         return (self.dag_id or "", self.dag_run_id) == (holder.dag_id, holder.dag_run_id)

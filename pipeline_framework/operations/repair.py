@@ -45,7 +45,7 @@ def require_replaceable(pipeline: Pipeline, first: datetime, last: datetime) -> 
     if pipeline.transfer.replaces():
         return
     for record in windows(pipeline, Filter(first, last)):
-        if record.lock_epoch and pipeline.transfer.loaded(record.lock()):
+        if not record.untouched and pipeline.transfer.loaded(record.lock()):
             raise Misuse(
                 f"window {record.window} was appended to the target already, and `target.write.mode: append` "
                 "adds a window once: nothing is reopened. Take its rows and its row of pipeline_loads out of "

@@ -47,7 +47,7 @@ def pipeline(tmp_path: Path) -> Iterator[Pipeline]:
 
 def asked(pipeline: Pipeline, *, max_tries: int = 0, **params: Any) -> Choice:
     """What a run with these parameters wants."""
-    ti = SimpleNamespace(max_tries=max_tries, try_number=1)
+    ti = SimpleNamespace(max_tries=max_tries, try_number=1 + max_tries)
     context: Any = {"params": params, "ti": ti, "task": SimpleNamespace(retries=0)}
     return choice(pipeline, context)
 
