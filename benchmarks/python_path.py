@@ -48,9 +48,6 @@ class NothingMoves:
     def source_to_stage(self, lock: Lock) -> Manifest:
         return Manifest(f"window/{lock.epoch}", "digest", lock.epoch, "", (), 10, 0, 0, 100, 10)
 
-    def manifest(self, lock: Lock) -> Manifest:
-        return Manifest()
-
     def stage_to_target(self, lock: Lock) -> Loaded:
         self.target[lock.record_id] = Loaded(lock.epoch, lock.owner, 10)
         return self.target[lock.record_id]

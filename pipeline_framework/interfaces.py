@@ -234,9 +234,6 @@ class Transfer(Protocol):
     def source_to_stage(self, lock: Lock) -> Manifest:
         """Stage the window under this epoch."""
 
-    def manifest(self, lock: Lock) -> Manifest:
-        """The manifest that the marker names; raises as `Stage.staged` does."""
-
     def stage_to_target(self, lock: Lock) -> Loaded:
         """Load what the marker names."""
 

@@ -55,9 +55,6 @@ class FunctionsTransfer:
         self._call("transfer_source_to_stage", lock)
         return Manifest(epoch=lock.epoch)
 
-    def manifest(self, lock: Lock) -> Manifest:
-        return Manifest(epoch=lock.epoch)
-
     def stage_to_target(self, lock: Lock) -> Loaded:
         self.clear_target(lock)
         self._call("transfer_stage_to_target", lock)

@@ -100,9 +100,6 @@ class StreamedTransfer:
             raise too_many(lock, manifest, most, reading.tally.letters.first)
         return manifest
 
-    def manifest(self, lock: Lock) -> Manifest:
-        return self.stage.staged(lock).manifest
-
     def stage_to_target(self, lock: Lock) -> Loaded:
         staged = self.stage.staged(lock)
         emit(Expecting(lock.record_id, staged.manifest.rows))

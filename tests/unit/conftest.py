@@ -69,9 +69,6 @@ class ScriptedTransfer:
             bad_files=[StagedFile("bad-00000.jsonl", self.bad, 100)] * bool(self.bad),
         )
 
-    def manifest(self, lock: Lock) -> Manifest:
-        return Manifest()
-
     def stage_to_target(self, lock: Lock) -> Loaded:
         self._called("stage_to_target")
         self.target = self.source - self.bad - self.lost
