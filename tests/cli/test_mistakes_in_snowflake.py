@@ -135,6 +135,14 @@ REFUSALS = {
         refused("^COPY", "000606", "No active warehouse selected in the current session.", "57P03"),
         Mistake({}, f"{WHERE} {NONE % 'warehouse'}"),
     ),
+    "a session without a database": (
+        refused(CHANGES, "090105", "This session does not have a current database."),
+        Mistake({}, f"{WHERE} {NONE % 'database'}", checked=False),
+    ),
+    "a session without a schema": (
+        refused(CHANGES, "090106", "This session does not have a current schema."),
+        Mistake({}, f"{WHERE} {NONE % 'schema'}", checked=False),
+    ),
     "a text too long": (refused("^COPY", "100078", LONG), unheld(f"{SHORT} (100078 22000 {LONG}): {WIDEN}")),
     "a row beyond 16 MB": (refused("^COPY", "100082", LOB), unheld(f"{SHORT} (100082 22000 {LOB}): {WIDEN}")),
     "a column that must be filled": (
