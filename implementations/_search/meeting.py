@@ -166,7 +166,8 @@ def _groups(rows: Iterable[Row]) -> Iterator[list[Row]]:
 
 def _require_mark(column: pa.Field, where: str) -> None:
     kind = column.type
-    if not (pa.types.is_boolean(kind) or pa.types.is_timestamp(kind) or pa.types.is_date(kind)):
+    marks = (pa.types.is_boolean, pa.types.is_timestamp, pa.types.is_date)
+    if not any(is_kind(kind) for is_kind in (*marks, pa.types.is_null)):  # NULL alone marks no row
         raise BadData(
             f"`target.write.deleted_by` of {where} names {column.name}, which is staged as {kind}: it has "
             "to be a boolean or a time."

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 
 from implementations.loading.dialect import Dialect, Pair, Table, place
+from implementations.loading.plain_rows import unknown
 from pipeline_framework.errors import BadData
 from pipeline_framework.interfaces import Staged
 
@@ -19,6 +20,7 @@ def matched(dialect: Dialect, table: Table, staged: Staged) -> list[Pair]:
     _apart(dialect, table, staged.schema.names)
     pairs = [_pair(dialect, table, name, kind, present) for name, kind in incoming.items()]
     pairs += _scope(dialect, table, incoming, present)
+    pairs += _nulls(dialect, staged, present, {pair.column for pair in pairs})
     for name in table.write.key:  # a table that is made has an index of it
         named(name, (pair.column for pair in pairs), dialect, f"What is staged for {table}", "write.key")
     if table.contract != "evolve":
@@ -75,6 +77,16 @@ def _scope(dialect: Dialect, table: Table, incoming: Iterable[str], present: dic
         if not any(dialect.same_name(each, name) for each in incoming):
             pairs.append(Pair(column, kind, value=value))
     return pairs
+
+
+def _nulls(dialect: Dialect, staged: Staged, present: dict[str, str], filled: set[str]) -> list[Pair]:
+    """Staged columns of nothing but NULL, as far as the table has them: else they wait for a type."""
+    names = [field.name for field in staged.schema if unknown(field.type)]
+    return [
+        Pair(column, kind)
+        for column, kind in present.items()
+        if column not in filled and any(dialect.same_name(name, column) for name in names)
+    ]
 
 
 def _apart(dialect: Dialect, table: Table, names: list[str]) -> None:

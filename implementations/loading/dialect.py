@@ -40,7 +40,10 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """A column of the table, its type, and what fills it: a staged column, or one value for all rows."""
+    """A column of the table, its type, and what fills it: a staged column, or one value for all rows.
+
+    With neither it is NULL, and not the default of the table.
+    """
 
     column: str
     type: str
@@ -131,9 +134,13 @@ def definition(dialect: Dialect, table: Table, columns: Mapping[str, str]) -> st
 def insertion(dialect: Dialect, table: Table, pairs: Sequence[Pair], relation: str) -> str:
     """The statement that inserts the rows of a relation, each column cast to the table's type."""
     into = ", ".join(dialect.quoted(pair.column) for pair in pairs)
-    filled = ", ".join(dialect.cast(_taken(dialect, pair), pair.type) for pair in pairs)
+    filled = ", ".join(
+        dialect.cast(dialect.quoted(pair.staged), pair.type) if pair.staged else constant(dialect, pair)
+        for pair in pairs
+    )
     return f"INSERT INTO {place(dialect, table)} ({into}) SELECT {filled} FROM {relation}"  # noqa: S608
 
 
-def _taken(dialect: Dialect, pair: Pair) -> str:
-    return dialect.quoted(pair.staged) if pair.value is None else literal(pair.value)
+def constant(dialect: Dialect, pair: Pair) -> str:
+    """What fills a column in all rows, as an expression."""
+    return "NULL" if pair.value is None else dialect.cast(literal(pair.value), pair.type)

@@ -14,6 +14,7 @@ import pyarrow as pa
 from implementations.loading import scopes
 from implementations.loading.columns import named
 from implementations.loading.dialect import Dialect, Pair, Table, place
+from implementations.loading.plain_rows import unknown
 from pipeline_framework.errors import BadData
 from pipeline_framework.interfaces import Staged
 
@@ -122,7 +123,7 @@ def prepared(dialect: Dialect, table: Table, pairs: Sequence[Pair], staged: Stag
 
     key = [found(name, "key") for name in write.key]
     version = found(write.version_by or table.time_field, "version_by")
-    mark = _mark(dialect, table, found(write.deleted_by, "deleted_by"), staged) if write.deleted_by else ""
+    mark = _mark(dialect, table, columns, staged) if write.deleted_by else ""
     graves = _graves(dialect, table, [*key, version]) if write.buries else None
     incoming = replace(dialect.incoming(table), scope=table.scope)  # a row of another scope is judged there
     return Merge(dialect, table, incoming, columns, key, version, mark, graves)
@@ -162,9 +163,13 @@ def _require_order(merge: Merge) -> None:
         )
 
 
-def _mark(dialect: Dialect, table: Table, column: str, staged: Staged) -> str:
-    quoted = f"newest.{dialect.quoted(column)}"
-    kind = next(field.type for field in staged.schema if dialect.same_name(field.name, column))
+def _mark(dialect: Dialect, table: Table, columns: Sequence[str], staged: Staged) -> str:
+    wanted = str(table.write.deleted_by)
+    kinds = [field.type for field in staged.schema if dialect.same_name(field.name, wanted)]
+    if any(map(unknown, kinds)):
+        return "FALSE"  # nothing but NULL, for which the table may have no column yet
+    column = named(wanted, columns, dialect, f"What is staged for {table}", "write.deleted_by")
+    quoted, kind = f"newest.{dialect.quoted(column)}", kinds[0]
     if pa.types.is_boolean(kind):
         return f"COALESCE({quoted}, FALSE)"
     if pa.types.is_timestamp(kind) or pa.types.is_date(kind):

@@ -31,6 +31,11 @@ def nested(kind: pa.DataType) -> bool:
     return bool(pa.types.is_nested(kind))
 
 
+def unknown(kind: pa.DataType) -> bool:
+    """Whether such a column has held nothing but NULL, so that nobody knows its type."""
+    return bool(pa.types.is_null(plain(kind)))
+
+
 def as_json(value: Any) -> str | None:
     """A nested value as JSON text; bytes as hexadecimal digits, times and decimals as text."""
     return None if value is None else json.dumps(value, ensure_ascii=False, default=_shown)
@@ -38,8 +43,8 @@ def as_json(value: Any) -> str | None:
 
 def schema_of(staged: Staged) -> pa.Schema:
     """The staged columns as they are sent; those of nothing but NULL are left out, as they have no type."""
-    kinds = [(column.name, plain(column.type)) for column in staged.schema]
-    return pa.schema([(name, kind) for name, kind in kinds if not pa.types.is_null(kind)])
+    known = [column for column in staged.schema if not unknown(column.type)]
+    return pa.schema([(column.name, plain(column.type)) for column in known])
 
 
 def batches_of(staged: Staged) -> Iterator[pa.RecordBatch]:

@@ -189,7 +189,7 @@ def _rows(pairs: Sequence[Pair], staged: Staged) -> Iterator[pa.RecordBatch]:
 
 def _column(pair: Pair, batch: pa.RecordBatch) -> pa.Array:
     if not pair.staged:
-        return pa.array([str(pair.value)] * batch.num_rows)
+        return pa.array([None if pair.value is None else str(pair.value)] * batch.num_rows, pa.string())
     column = batch.column(pair.staged)
     if pair.type.startswith("char(") and pc.any(pc.ends_with(column.cast(pa.string()), " ")).as_py():
         raise BadData(

@@ -55,6 +55,8 @@ def _taken(pair: Pair, schema: pa.Schema) -> str:
     kind = kinds.assigned(pair.type)
     if pair.value is not None:
         return f"{literal(pair.value)}::{kind}"
+    if not pair.staged:
+        return f"NULL::{kind}"
     field = f"$1:{names.exact(pair.staged)}"
     if schema.field(pair.staged).type != pa.uint64():
         return f"{field}::{kind}"

@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from implementations.loading.dialect import LedgerType, Pair, Table, definition, literal, place
+from implementations.loading.dialect import LedgerType, Pair, Table, constant, definition, literal, place
 from implementations.loading.faults import Fault, told
 from implementations.loading.plain_rows import batches_of, schema_of
 from implementations.sqlite import kinds
@@ -142,11 +142,9 @@ class Session:
         return kinds.fits(staged_type, column_type)
 
     def insert(self, table: Table, pairs: Sequence[Pair], staged: Staged) -> int:
-        names = [pair.staged for pair in pairs if pair.value is None]
+        names = [pair.staged for pair in pairs if pair.staged]
         into = ", ".join(self.quoted(pair.column) for pair in pairs)
-        filled = ", ".join(
-            "?" if pair.value is None else self.cast(literal(pair.value), pair.type) for pair in pairs
-        )
+        filled = ", ".join("?" if pair.staged else constant(self, pair) for pair in pairs)
         statement, rows = f"INSERT INTO {place(self, table)} ({into}) VALUES ({filled})", 0  # noqa: S608
         for batch in batches_of(staged):
             columns = [kinds.bound(batch.column(name), name) for name in names]

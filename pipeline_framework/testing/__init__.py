@@ -13,6 +13,7 @@ import pytest
 pytest.register_assert_rewrite(
     "pipeline_framework.testing.fence_contract",
     "pipeline_framework.testing.interrupted",
+    "pipeline_framework.testing.null_contract",
     "pipeline_framework.testing.overwrite_contract",
     "pipeline_framework.testing.scope_contract",
     "pipeline_framework.testing.source_contract",

@@ -41,11 +41,18 @@ def load(target: Target, folder: Path, window: int, happened: Sequence[Event], e
     return target.load(lock_for(WINDOWS[window], epoch=epoch), staged(folder, rows))
 
 
-def staged(folder: Path, rows: Sequence[Mapping[str, Any]], promised: int | None = None) -> Staged:
-    """The rows as a staged file; `promised` is what its manifest says where that differs."""
-    more = {name: pa.string() for row in rows for name in row if name not in SCHEMA.names}
-    schema = pa.schema([*SCHEMA, *more.items()])
-    return staged_in(folder / "staged", pa.Table.from_pylist(list(rows), schema=schema), promised)
+def staged(
+    folder: Path, rows: Sequence[Mapping[str, Any]], promised: int | None = None, unknown: str = ""
+) -> Staged:
+    """The rows as a staged file; `promised` is what its manifest says where that differs.
+
+    A column of nothing but NULL, named by `unknown`, has the type null.
+    """
+    kinds = dict(zip(SCHEMA.names, SCHEMA.types, strict=True))
+    kinds |= {name: pa.string() for row in rows for name in row if name not in kinds}
+    kinds |= {unknown: pa.null()} if unknown else {}
+    table = pa.Table.from_pylist(list(rows), schema=pa.schema(kinds))
+    return staged_in(folder / "staged", table, promised)
 
 
 def expected(happened: Sequence[Event], *, soft: bool) -> Shown:

@@ -1,31 +1,17 @@
 """What `write.mode: overwrite` promises, as tests to inherit: which rows it takes out, and which never."""
 
-from collections.abc import Callable
 from pathlib import Path
 
-import pyarrow as pa
 import pytest
 
 from pipeline_framework.errors import BadData, Misuse
-from pipeline_framework.interfaces import Target
-from pipeline_framework.testing.given import to_be_given
-from pipeline_framework.testing.meeting import Event, Shown, load, staged
+from pipeline_framework.testing.meeting import Event, load, staged
 from pipeline_framework.testing.truth import AFTER, WINDOW, lock_for
+from pipeline_framework.testing.writing import Writing, WritingTargets
 
-Writing = Callable[..., Target]
 
-
-class OverwriteContract:
-    """A part of `WriteContract`, which says what to give."""
-
-    @pytest.fixture
-    def writing(self) -> Writing:
-        """To be given by the connector's own test."""
-        to_be_given(self, "writing")
-
-    def rows(self, target: Target) -> pa.Table:
-        """To be given by the connector's own test."""
-        to_be_given(self, "rows")
+class OverwriteContract(WritingTargets):
+    """A part of `WriteContract`."""
 
     def test_overwrite_is_for_one_window(self, writing: Writing, tmp_path: Path) -> None:
         """It takes the place of every row; a second window is refused."""
@@ -71,12 +57,3 @@ class OverwriteContract:
                 theirs.load(lock_for(window, epoch=epoch, mapping_name="other"), rows)
         assert self.shown(mine) == [(2, "1.0", False), (10, "1.0", False), (20, "2.0", False)]
         assert "\n" not in mine.check()
-
-    def same_table(self, writing: Writing, **how: object) -> Target:
-        """A target of the table that was made last."""
-        return writing(again=True, **how)
-
-    def shown(self, target: Target) -> Shown:
-        """The table, without its times."""
-        found = self.rows(target).sort_by("id").to_pylist()
-        return [(row["id"], row["value"], bool(row["gone"])) for row in found]

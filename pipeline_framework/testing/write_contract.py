@@ -11,8 +11,10 @@ from pipeline_framework.errors import BadData, Misuse, StageLost
 from pipeline_framework.interfaces import Lock, Staged, Target
 from pipeline_framework.testing.given import to_be_given
 from pipeline_framework.testing.meeting import Event, Shown, expected, load, staged
-from pipeline_framework.testing.overwrite_contract import OverwriteContract, Writing
+from pipeline_framework.testing.null_contract import NullContract
+from pipeline_framework.testing.overwrite_contract import OverwriteContract
 from pipeline_framework.testing.truth import WINDOW, lock_for
+from pipeline_framework.testing.writing import Writing
 
 events = st.lists(
     st.builds(Event, st.integers(0, 2), st.integers(0, 3), st.integers(0, 119), st.booleans()),
@@ -22,7 +24,7 @@ events = st.lists(
 replays = st.lists(st.integers(0, 2), max_size=4)
 
 
-class WriteContract(OverwriteContract):
+class WriteContract(OverwriteContract, NullContract):
     """Inherit it, give the fixture `writing`, and the methods `rows` and `crash` as for `TargetContract`.
 
     `writing(contract=…, scope=…, again=…, **write)` answers a target of a new table, which does not exist

@@ -276,6 +276,15 @@ def test_a_column_of_nothing_but_null_waits_for_its_type(target: DuckDBTarget) -
     assert ask(target, "SELECT v, w FROM flights") == [(None, [2])]
 
 
+def test_a_scope_of_nothing_but_null_is_filled_in(target: DuckDBTarget) -> None:
+    """Whether the table has the column or not: there is no other value that it could carry."""
+    scoped = replace(target, scope={"carrier": "AA"})
+    for epoch in (1, 2):
+        rows = pa.table({TIME_FIELD: pa.array([WINDOW.start], INSTANT), "carrier": pa.nulls(1)})
+        assert scoped.load(lock_for(epoch=epoch), put(target, rows)).rows == 1
+    assert ask(target, "SELECT carrier FROM flights") == [("AA",)]
+
+
 def test_decimals_that_would_become_doubles_are_refused(target: DuckDBTarget) -> None:
     """DuckDB reads more than 38 digits as a double without a word."""
     wide = pa.table({TIME_FIELD: pa.array([WINDOW.start], INSTANT), "v": pa.nulls(1, pa.decimal256(39, 2))})

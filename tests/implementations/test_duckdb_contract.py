@@ -40,6 +40,10 @@ class TestDuckDBWrite(WriteContract):
     crash = TestDuckDB.crash  # type: ignore[assignment]
 
     @pytest.fixture
+    def add_defaulted(self, target: DuckDBTarget, column: str) -> None:  # type: ignore[override]
+        with duckdb.connect(target.path) as connection:
+            connection.execute(f'ALTER TABLE "fl""ights" ADD COLUMN {column} BIGINT DEFAULT 7')
+
     def writing(self, tmp_path: Path) -> Callable[..., DuckDBTarget]:
         def make(name: str, **how: Any) -> DuckDBTarget:
             return DuckDBTarget(str(tmp_path / name), 'fl"ights', TIME_FIELD, wait_seconds=60, **how)

@@ -21,7 +21,7 @@ from pipeline_framework.testing import ScopeContract, SourceContract, TargetCont
 from pipeline_framework.testing.staged import staged_in
 from pipeline_framework.testing.truth import SCHEMA, TIME_FIELD
 from tests.implementations.tables import writing
-from tests.services.mariadb import execute
+from tests.services.mariadb import databases, execute
 
 # Lists and structures become JSON, and MariaDB makes 0.0 of -0.0.
 HELD = [name for name in SCHEMA.names if name not in {"place", "tags", "ratio"}]
@@ -57,6 +57,10 @@ class TestMySQLWrite(WriteContract):
     crash = TestMySQLTarget.crash  # type: ignore[assignment]
 
     @pytest.fixture
+    def add_defaulted(self, target: MySQLTarget, column: str) -> None:  # type: ignore[override]
+        name = target.table.replace("`", "``")
+        execute(target.url.get_secret_value(), f"ALTER TABLE `{name}` ADD COLUMN {column} BIGINT DEFAULT 7")
+
     def writing(self, mariadb_data_url: str) -> Callable[..., MySQLTarget]:
         url = SecretStr(mariadb_data_url)
         return writing(lambda name, **how: MySQLTarget(url, name, TIME_FIELD, **how), "met`")

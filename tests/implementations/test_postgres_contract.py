@@ -46,6 +46,12 @@ class TestPostgresWrite(WriteContract):
     def rows(self, target: PostgresTarget) -> pa.Table:  # type: ignore[override]
         return whole(target)
 
+    def add_defaulted(self, target: PostgresTarget, column: str) -> None:  # type: ignore[override]
+        name = target.table.replace('"', '""')
+        url = target.url.get_secret_value()
+        with dbapi.connect(url, autocommit=True) as connection, connection.cursor() as cursor:
+            cursor.execute(f'ALTER TABLE "{name}" ADD COLUMN {column} BIGINT DEFAULT 7')
+
     @pytest.fixture
     def writing(self, postgres_data_url: str) -> Callable[..., PostgresTarget]:
         url = SecretStr(postgres_data_url)

@@ -13,9 +13,9 @@ from implementations.elasticsearch.target import ElasticsearchTarget
 from implementations.opensearch.target import OpenSearchTarget
 from pipeline_framework.interfaces import Lock, Staged, Target
 from pipeline_framework.testing.meeting import SCHEMA, Shown
-from pipeline_framework.testing.overwrite_contract import Writing
 from pipeline_framework.testing.truth import TIME_FIELD
 from pipeline_framework.testing.write_contract import WriteContract
+from pipeline_framework.testing.writing import Writing
 from tests.implementations.tables import writing
 from tests.implementations.test_elasticsearch_target import killed, table
 

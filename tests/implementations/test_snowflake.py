@@ -257,6 +257,17 @@ def test_values_that_might_change_are_refused(
     assert target.count(WINDOW) == 0
 
 
+def test_a_column_of_nothing_but_null_is_not_the_default(
+    snowflake: FakeSnowflake, target: SnowflakeTarget, put: Put
+) -> None:
+    """Parquet has no type for it; where the table has one, NULL arrives as NULL."""
+    nothing = pa.nulls(3)
+    target.load(lock_for(), put(number=nothing))
+    snowflake.query(f"ALTER TABLE {target.table} ADD COLUMN number NUMBER(38,0) DEFAULT 7")
+    target.load(lock_for(epoch=2), put(folder="again", number=nothing))
+    assert snowflake.query(f"SELECT number FROM {target.table}") == [(None,)] * 3
+
+
 def test_more_digits_than_snowflake_has_are_refused(target: SnowflakeTarget, put: Put) -> None:
     """Before anything is made."""
     wide = pa.array([Decimal(1)] * 3, pa.decimal256(40, 0))
@@ -336,11 +347,25 @@ def test_a_lock_of_another_is_waited_for(snowflake: FakeSnowflake, target: Snowf
 
 
 def test_a_guard_row_is_one_row(snowflake: FakeSnowflake, target: SnowflakeTarget, put: Put) -> None:
-    """Made by the first load, updated by each transaction, and never made again."""
-    for epoch in (1, 2, 3):
+    """Made by the first load, updated by each transaction, and never made again, however it is spelled."""
+    target.load(lock_for(), put())
+    for table in ("pipeline_guard", "pipeline_loads"):
+        mine = f"LOWER(target) = 'public.{target.table}'"
+        snowflake.query(f"UPDATE {table} SET target = 'PUBLIC.{target.table.title()}' WHERE {mine}")
+    assert target.loaded(lock_for()) == replace(target, table=target.table.upper()).loaded(lock_for())
+    for epoch in (2, 3):
         target.load(lock_for(epoch=epoch), put())
-    turns = snowflake.query(f"SELECT turn FROM pipeline_guard WHERE target = 'PUBLIC.{target.table}'")
+    turns = snowflake.query(f"SELECT turn FROM pipeline_guard WHERE LOWER(target) LIKE '%{target.table}'")
     assert turns == [(6,)]
+    assert target.loaded(lock_for()) is not None
+
+
+def test_a_name_in_quotes_is_a_table_of_its_own(target: SnowflakeTarget, put: Put) -> None:
+    """Letter by letter, so that another pipeline may have it."""
+    target.load(lock_for(), put())
+    exact = replace(target, table=f'"{target.table}"')
+    assert exact.load(lock_for(mapping_name="other"), put(rows=2)).rows == 2
+    assert (exact.loaded(lock_for()), target.count(WINDOW)) == (None, 3)
 
 
 def in_bucket(staged: Staged, server: str, bucket: str) -> Staged:

@@ -85,3 +85,8 @@ class TestSQLiteWrite(InAFile, WriteContract):
     def writing(self, tmp_path: Path) -> Callable[..., Target]:
         path = str(tmp_path / "target.sqlite")
         return writing(lambda name, **how: SQLiteTarget(path, name, TIME_FIELD, **how), "events_")
+
+    def add_defaulted(self, target: Target, column: str) -> None:
+        assert isinstance(target, SQLiteTarget)
+        with closing(sqlite3.connect(target.path)) as connection:
+            connection.execute(f"ALTER TABLE {target.table} ADD COLUMN {column} BIGINT DEFAULT 7")
