@@ -11,6 +11,7 @@ from functools import partial
 
 from implementations.loading import columns, ledger, merging, scopes
 from implementations.loading.dialect import Dialect, Pair, Table, place
+from implementations.loading.waiting import Busy
 from pipeline_framework.errors import BadData, Misuse, StageLost
 from pipeline_framework.interfaces import Loaded, Lock, Staged
 from pipeline_framework.windows import Window
@@ -24,7 +25,8 @@ def load(dialect: Dialect, table: Table, lock: Lock, staged: Staged) -> Loaded:
     """Write the staged rows as `table.write` says, with the ledger row, or change nothing.
 
     Raises `Fenced` (see `ledger.fence`), `BadData` for columns that do not fit, rows outside the window or a
-    second `append`, `StageLost` when what is staged is not as many rows as its manifest says.
+    second `append`, `StageLost` when what is staged is not as many rows as its manifest says, `Busy` when
+    rows of somebody else came into the window meanwhile.
     """
     # Definitions lock a whole table, or commit, and waiting at the ledger must not: so they come first.
     with dialect.transaction():
@@ -157,7 +159,12 @@ def _judge(window: Window, table: Table, staged: Staged, inserted: int) -> None:
 
 
 def _judge_times(window: Window, table: Table, inserted: int, present: int) -> None:
-    if present != inserted:
+    if present > inserted:
+        raise Busy(
+            f"{table} has {present} rows in {window} where {inserted} were loaded: somebody else writes into "
+            "this window; nothing was changed, and the window is loaded again."
+        )
+    if present < inserted:
         raise BadData(
             f"{inserted - present} of {inserted} staged rows lie outside the window {window} by the column "
             f"{table.time_field} of {table}{f', or outside {table.scope_text}' if table.scope else ''}; "

@@ -34,7 +34,8 @@ class FenceContract:
     says whether some session of the server waits for another one's lock. `ends` names, as for
     `unittest.mock.patch`, the function that looks for overtaken owners and ends them, where the target calls
     it; `reserves`, where it is not the one of `loading.ledger`, the one that gives a window to a pipeline,
-    whose last argument is the lock.
+    whose last argument is the lock. `write_beside(target)` puts a row without values of its own into
+    `WINDOW`, in a session of no pipeline's.
     """
 
     reserves = "implementations.loading.ledger.reserve"
@@ -52,6 +53,10 @@ class FenceContract:
     def blocked(self, target: Target) -> bool:
         """To be given by the connector's own test."""
         to_be_given(self, "blocked")
+
+    def write_beside(self, target: Target) -> None:
+        """To be given by the connector's own test."""
+        to_be_given(self, "write_beside")
 
     @pytest.fixture
     def put(self, tmp_path: Path) -> Put:
@@ -129,6 +134,17 @@ class FenceContract:
             on.set()
             assert first.result(PATIENCE).rows == 60
         assert target.count(Window(WINDOW.start, AFTER.end)) == 60
+
+    def test_rows_that_somebody_else_writes_meanwhile_are_not_the_sources(
+        self, target: Target, put: Put
+    ) -> None:
+        """They came since the window was emptied: it is emptied and loaded again."""
+        target.load(lock_for(), put(10))
+        with in_mid_load(target, lock_for(epoch=2), put()) as (load, on):
+            self.write_beside(target)
+            assert target.count(WINDOW) == 11
+            on.set()
+            assert load.result(PATIENCE).rows == target.count(WINDOW) == 60
 
     def test_reservations_of_a_table_take_turns(self, target: Target, put: Put) -> None:
         """While one is made that nobody can see yet, nobody else is told that the time is free."""

@@ -39,6 +39,10 @@ class TestMySQLFence(FenceContract):
         )
         return asked(target, query) != [(0,)]
 
+    def write_beside(self, target: MySQLTarget) -> None:  # type: ignore[override]
+        time = f"{WINDOW.start:%Y-%m-%d %H:%M:%S}"
+        asked(target, f"INSERT INTO {target.table} ({TIME_FIELD}) VALUES ('{time}')")
+
     def test_a_load_of_another_window_is_never_ended(self, target: MySQLTarget, put: Put) -> None:
         """Whoever holds the whole table under an older epoch of another window is waited for, not ended."""
         target.load(lock_for(), put())

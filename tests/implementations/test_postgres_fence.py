@@ -9,12 +9,13 @@ import psycopg2
 import pytest
 from pydantic import SecretStr
 
-from implementations.loading.write_modes import Write
+from implementations.loading.write_modes import Mode, Write
 from implementations.postgres.session import application_name
 from implementations.postgres.target import PostgresTarget
 from implementations.postgres.words import PostgresWords
 from pipeline_framework.errors import Misuse, Unavailable
 from pipeline_framework.testing.fence_contract import FenceContract, Put
+from pipeline_framework.testing.interrupted import interrupted
 from pipeline_framework.testing.truth import AFTER, TIME_FIELD, WINDOW, lock_for
 from tests.integration.control_table.proxy import proxied
 
@@ -33,6 +34,23 @@ class TestPostgresFence(FenceContract):
     def blocked(self, target: PostgresTarget) -> bool:  # type: ignore[override]
         here = "datname = current_database() AND wait_event_type = 'Lock'"
         return asked(target, f"SELECT count(*) FROM pg_stat_activity WHERE {here}") != [(0,)]
+
+    def write_beside(self, target: PostgresTarget) -> None:  # type: ignore[override]
+        asked(target, f"INSERT INTO {target.table} ({TIME_FIELD}) VALUES ('{WINDOW.start}') RETURNING 1")
+
+    @pytest.mark.parametrize("mode", ["replace_window", "append"])
+    def test_somebody_who_goes_on_writing_into_a_window_is_told_of(
+        self, target: PostgresTarget, put: Put, mode: Mode
+    ) -> None:
+        """Nothing was changed, and a later try may find the window left alone."""
+        hasty = replace(target, write=Write(mode), wait_seconds=0)
+        target.load(lock_for(AFTER), put(10, AFTER))
+        written = interrupted(put(), lambda: self.write_beside(target))
+        for there in (1, 2):
+            with pytest.raises(Unavailable, match="somebody else writes into this window"):
+                hasty.load(lock_for(), written)
+            assert target.count(WINDOW) == there
+        assert hasty.load(lock_for(), put()).rows == 60
 
     def test_a_load_of_another_window_is_never_ended(self, target: PostgresTarget, put: Put) -> None:
         """Whoever holds the whole table under an older epoch of another window is waited for, not ended."""
