@@ -35,14 +35,14 @@ class SnowflakeTarget:
 
     `url`: `snowflake://user:password@account/DATABASE/SCHEMA?warehouse=NAME&role=NAME`, or in its place
     `conn_id`, the name of a connection. Plain names of tables, columns and stages are upper case, as without
-    quotes; one in double quotes is taken as it is. `time_field`: a column of TIMESTAMP_LTZ, TIMESTAMP_TZ, or
-    TIMESTAMP_NTZ (taken as UTC). `schema`: that of the url when absent. `stage`: an external stage of
-    Snowflake over the pipeline's stage; one on this host needs none. `access_key_id`, `secret_access_key`,
-    `session_token`: for a stage in S3, in its place. `private_key`: PEM text or the path of a file.
-    `private_key_passphrase`: what opens it. `token`: of OAuth. `scope`: values by column that mark this
-    pipeline's rows of a table shared with others. `write`: how rows meet those that are there.
-    `contract`: whether new columns are added, refused or left out. `wait_seconds`: how long to wait for locks
-    of others. `statement_timeout_seconds`: after which Snowflake ends a statement.
+    quotes; one in double quotes is taken as it is. `table`: made where it is missing. `time_field`: a column
+    of TIMESTAMP_LTZ, TIMESTAMP_TZ, or TIMESTAMP_NTZ (taken as UTC). `schema`: that of the url when absent.
+    `stage`: an external stage of Snowflake over the pipeline's stage; one on this host needs none.
+    `access_key_id`, `secret_access_key`, `session_token`: for a stage in S3, in its place. `private_key`: PEM
+    text or the path of a file. `private_key_passphrase`: what opens it. `token`: of OAuth. `scope`: values by
+    column that mark this pipeline's rows of a table shared with others. `write`: how rows meet those that are
+    there. `contract`: whether new columns are added, refused or left out. `wait_seconds`: how long to wait
+    for locks of others. `statement_timeout_seconds`: after which Snowflake ends a statement.
     """
 
     url: Annotated[SecretStr, Field(examples=[f"{_EXAMPLE}?warehouse=MY_WAREHOUSE"])]
