@@ -24,12 +24,13 @@ from pipeline_framework.windows import Window
 class FilesSource:
     """Rows of files, each by the time in it (`type: files`).
 
-    `path`: a file, a folder or a pattern. `format`: by the ending when absent; text may be packed
-    (`.gz`). `time_zone`: IANA zone of times that carry none. `time_unit`: what numbers count from
-    1970, or `iso` for text in Parquet. `ambiguous_time`: which instant a local time of a repeated
-    hour means. `null_time`: whether rows without a time are refused or ignored. `columns`: types by
-    column where the files do not say or disagree (`decimal(20,2)`, `uint64`, `string`, ...).
-    `batch_rows`: rows in memory at once.
+    `path`: a file, a folder or a pattern. `time_field`: the column that decides a row's window. `format`:
+    `parquet`, `csv` or `jsonl`; by the ending when absent; text may be packed (`.gz`). `time_zone`: IANA zone
+    of times that carry none. `time_unit`: what numbers count from 1970, `s`, `ms`, `us` or `ns`, or `iso` for
+    text in Parquet. `ambiguous_time`: which instant a local time of a repeated hour means, the `earliest` or
+    the `latest`; with `fail` its rows are refused, as those of a skipped hour are. `null_time`: whether rows
+    without a time are refused (`refuse`) or left out (`ignore`). `columns`: types by column where the files
+    do not say or disagree (`decimal(20,2)`, `uint64`, `string`, ...). `batch_rows`: rows in memory at once.
 
     A field that any line of JSON has is a column, but for one that never holds more than an empty object.
 

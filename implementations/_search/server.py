@@ -45,7 +45,7 @@ class Missing(Misuse):
 class Server:
     """Nodes of a cluster, and what they are asked about; `where` names it in messages.
 
-    The fields are those of the connectors; see `ElasticsearchSource`. `part` is `source` or `target`.
+    The fields are those of the connectors; see `SearchSource`. `part` is `source` or `target`.
     """
 
     where: str

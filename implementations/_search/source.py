@@ -28,7 +28,20 @@ from pipeline_framework.windows import Window
 
 @dataclass(frozen=True)
 class SearchSource(ABC):
-    """What `ElasticsearchSource` and `OpenSearchSource` say of themselves; `reached` is the system's own."""
+    """The keys that `elasticsearch` and `opensearch` share; `reached` is the system's own.
+
+    `url`: addresses of nodes, commas between them, or in its place `conn_id`, the name of a connection.
+    `index`: an index, alias, pattern or data stream. `time_field`: a field of `date` or `date_nanos`, or of
+    numbers with a `time_unit`. `query`: a further condition in the query DSL. `columns`: types by field where
+    the mapping does not say, or indices disagree; a dot leads into an object. `schema`: a field that neither
+    knows makes its document unfit (`freeze`), is left out (`discard`) or kept as it was written in a column
+    of JSON (`evolve`). `extra_column`: that of `schema: evolve`. `time_unit`: what a number as time counts
+    from 1970, `s`, `ms`, `us` or `ns`. `null_time`: whether documents without a time are refused (`refuse`)
+    or left out (`ignore`). `id_column`: a column for `_id`. `slices`: streams read at once. `page_rows`:
+    documents of a page. `user`, `password`: a login, where the url has none. `ca_certs`: a PEM file of the
+    authority that signed the certificates of the nodes. `verify_certs`: `false` trusts any certificate.
+    `timeout_seconds`: for the answer to one request.
+    """
 
     url: Annotated[SecretStr, Field(examples=["https://localhost:9200"])]
     index: str

@@ -32,7 +32,19 @@ from pipeline_framework.windows import Window
 
 @dataclass(frozen=True)
 class SearchTarget(ABC):
-    """What `ElasticsearchTarget` and `OpenSearchTarget` say of themselves; `reached` is the system's own."""
+    """The keys that `elasticsearch` and `opensearch` share; `reached` is the system's own.
+
+    `url`: addresses of nodes, commas between them, or in its place `conn_id`, the name of a connection.
+    `index`: an index, made where it is missing, or an alias with one. `time_field`: a field of `date` or
+    `date_nanos`. `scope`: values by field that mark this pipeline's documents of an index shared with others.
+    `id_column`: the column that becomes `_id`; without it a document is named by its window and its place in
+    it, or by its key. `write`: what a window's rows do with those that are there; with `deletes: hard` the
+    index is made as an alias that hides what was deleted. `contract`: what a staged column does that the
+    mapping lacks, also inside of objects: it is added (`evolve`), refused (`freeze`) or left out (`discard`).
+    `ledger`: the index that keeps what was loaded. `user`, `password`: a login, where the url has none.
+    `ca_certs`: a PEM file of the authority that signed the certificates of the nodes. `verify_certs`: `false`
+    trusts any certificate. `timeout_seconds`: for the answer to one request.
+    """
 
     url: Annotated[SecretStr, Field(examples=["https://localhost:9200"])]
     index: str

@@ -41,11 +41,11 @@ class DatabaseSource(TableSource):
     """Rows of a table or view of any database with a driver for SQLAlchemy (`type: database`).
 
     `url`: an address as SQLAlchemy writes it, `kind+driver://user:password@host/database`, or in its place
-    `conn_id`, the name of a connection. `time_field`: a column of a timestamp or date, best with an index.
-    `schema`: the database's own when absent. `time_zone`: IANA zone of times that carry none; a date is its
-    midnight there, a time that the clocks show twice the second of the two. `null_time`: whether rows
-    without a time are refused or ignored. `columns`: those to read; all when absent. `where`: a condition in
-    SQL that rows must meet.
+    `conn_id`, the name of a connection. `table`: a table or view. `time_field`: a column of a timestamp or
+    date, best with an index. `schema`: the database's own when absent. `time_zone`: IANA zone of times that
+    carry none; a date is its midnight there, a time that the clocks show twice the second of the two.
+    `null_time`: whether rows without a time are refused or ignored. `columns`: those to read; all when
+    absent. `where`: a condition in SQL that rows must meet.
 
     Every value becomes a Python object on its way: where there is a connector of the system's own, that is
     several times faster. JSON and types that SQLAlchemy does not know come as text.

@@ -34,11 +34,11 @@ _CASTS = {r"U?HUGEINT": "DECIMAL(38, 0)", r".*\b(U?HUGEINT|BIT)\b.*": "VARCHAR"}
 class DuckDBSource(TableSource):
     """Rows of a table or view of a DuckDB file (`type: duckdb`).
 
-    `path`: the file. `time_field`: a column of TIMESTAMPTZ, TIMESTAMP or DATE. `time_zone`: IANA zone of
-    times that carry none; a date is its midnight there, a time that the clocks show twice the second of the
-    two. `null_time`: whether rows without a time are refused or ignored. `columns`: those to read; all when
-    absent. `where`: a condition in SQL that rows must meet. `wait_seconds`: how long to wait for another
-    process that writes to the file.
+    `path`: the file. `table`: a table or view. `schema`: where the table is. `time_field`: a column of
+    TIMESTAMPTZ, TIMESTAMP or DATE. `time_zone`: IANA zone of times that carry none; a date is its midnight
+    there, a time that the clocks show twice the second of the two. `null_time`: whether rows without a time
+    are refused or ignored. `columns`: those to read; all when absent. `where`: a condition in SQL that rows
+    must meet. `wait_seconds`: how long to wait for another process that writes to the file.
 
     Types that Parquet lacks (UUID, INTERVAL, BIT, ...) come as text, HUGEINT as a decimal of 38 digits.
     """

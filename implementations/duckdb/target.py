@@ -33,11 +33,12 @@ T = TypeVar("T")
 class DuckDBTarget:
     """One table of a DuckDB file (`type: duckdb`), made from the first window's columns.
 
-    `path`: the file, made by the first load. `time_field`: a column of TIMESTAMP (taken as UTC) or
-    TIMESTAMPTZ. `scope`: values by column that mark this pipeline's rows of a table shared with others.
-    `write`: what a window's rows do with those that are there. `contract`: what a staged column does that the
-    table lacks: it is added (`evolve`), refused (`freeze`) or left out (`discard`).
-    `wait_seconds`: how long to wait for another process that has the file open.
+    `path`: the file, made by the first load. `table`: made where it is missing. `schema`: where the table is.
+    `time_field`: a column of TIMESTAMP (taken as UTC) or TIMESTAMPTZ. `scope`: values by column that mark
+    this pipeline's rows of a table shared with others. `write`: what a window's rows do with those that are
+    there. `contract`: what a staged column does that the table lacks: it is added (`evolve`), refused
+    (`freeze`) or left out (`discard`). `wait_seconds`: how long to wait for another process that has the file
+    open.
     """
 
     path: StatePath

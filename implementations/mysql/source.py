@@ -25,11 +25,12 @@ class MySQLSource(TableSource):
     """Rows of a table or view of MySQL 8 or MariaDB 10.6 and newer (`type: mysql`).
 
     `url`: `mysql://user:password@host:3306/database`, with `?ssl_ca=...&ssl_verify_identity=true` and the
-    like where wanted, or in its place `conn_id`, the name of a connection. `time_field`: a column of
-    TIMESTAMP, DATETIME or DATE, best with an index. `time_zone`: IANA zone of DATETIME and DATE; a date is
-    its midnight there, a time that the clocks show twice the second of the two. `null_time`: whether rows
-    without a time (NULL, or a zero date) are refused or ignored. `columns`: those to read; all when absent.
-    `where`: a condition in SQL that rows must meet. `tinyint1`: whether TINYINT(1) is a boolean or a number.
+    like where wanted, or in its place `conn_id`, the name of a connection. `table`: a table or view.
+    `time_field`: a column of TIMESTAMP, DATETIME or DATE, best with an index. `time_zone`: IANA zone of
+    DATETIME and DATE; a date is its midnight there, a time that the clocks show twice the second of the two.
+    `null_time`: whether rows without a time (NULL, or a zero date) are refused or ignored. `columns`: those
+    to read; all when absent. `where`: a condition in SQL that rows must meet. `tinyint1`: whether TINYINT(1)
+    is a boolean or a number.
 
     JSON, TIME, ENUM, SET and types that Arrow lacks come as text, spatial ones as bytes.
     """

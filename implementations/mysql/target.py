@@ -34,11 +34,11 @@ class MySQLTarget:
 
     `url`: `mysql://user:password@host:3306/database`, with `?ssl_ca=...&ssl_verify_identity=true` and the
     like where wanted, or in its place `conn_id`, the name of a connection; to the server itself, as a pooler
-    takes the session away between two statements. `time_field`: a column of DATETIME(6) or TIMESTAMP(6),
-    taken as UTC. `scope`: values by column that mark this pipeline's rows of a table shared with others.
-    `write`: what a window's rows do with those that are there. `contract`: what a staged column does that the
-    table lacks: it is added (`evolve`), refused (`freeze`) or left out (`discard`). `wait_seconds`: how long
-    to wait for locks of others.
+    takes the session away between two statements. `table`: made where it is missing. `time_field`: a column
+    of DATETIME(6) or TIMESTAMP(6), taken as UTC. `scope`: values by column that mark this pipeline's rows of
+    a table shared with others. `write`: what a window's rows do with those that are there. `contract`: what a
+    staged column does that the table lacks: it is added (`evolve`), refused (`freeze`) or left out
+    (`discard`). `wait_seconds`: how long to wait for locks of others.
     """
 
     url: SecretStr

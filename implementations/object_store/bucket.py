@@ -36,10 +36,10 @@ class BucketStage:
 
     `url`: `s3://bucket/prefix`, `gs://bucket/prefix`, `az://container/prefix` or `memory://name`, which ends
     with the process. `endpoint`, `region`: of a store that speaks S3. `access_key_id`, `secret_access_key`,
-    `session_token`: else the environment, or `profile` of the AWS configuration. `options`: any other key of
-    obstore for that store, such as `account_name` and `account_key` of Azure
-    (https://developmentseed.org/obstore). `part_bytes`: bytes of a file, which are held in memory while it is
-    written or read; the first eight of a window are a quarter.
+    `session_token`: of S3; without them those of the environment. `profile`: one of the AWS configuration, in
+    place of keys. `options`: any other key of obstore for that store, such as `account_name` and
+    `account_key` of Azure (https://developmentseed.org/obstore). `part_bytes`: bytes of a file, which are
+    held in memory while it is written or read; the first eight of a window are a quarter.
     """
 
     url: Annotated[str, Field(examples=["s3://my-bucket/stage"])]

@@ -12,7 +12,7 @@ from implementations.opensearch.client import connected
 class OpenSearchSource(SearchSource):
     """Documents of an index, alias, pattern or data stream, each by its time field (`type: opensearch`).
 
-    The keys are those of `ElasticsearchSource`, but for `api_key`, which OpenSearch does not have.
+    The keys are those of `SearchSource`.
     """
 
     def reached(self, server: Server) -> AbstractContextManager[Cluster]:

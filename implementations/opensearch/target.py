@@ -12,7 +12,7 @@ from implementations.opensearch.client import connected
 class OpenSearchTarget(SearchTarget):
     """Documents of one index, or of an alias with one (`type: opensearch`), made from the first window.
 
-    The keys are those of `ElasticsearchTarget`, but for `api_key`, which OpenSearch does not have.
+    The keys are those of `SearchTarget`.
     """
 
     def reached(self, server: Server) -> AbstractContextManager[Cluster]:

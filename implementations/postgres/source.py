@@ -33,12 +33,13 @@ class PostgresSource(TableSource):
     """Rows of a table or view of PostgreSQL 15 or newer (`type: postgres`).
 
     `url`: `postgresql://user:password@host:5432/database`, or in its place `conn_id`, the name of a
-    connection. `time_field`: a column of timestamptz, timestamp or date, best with an index.
-    `time_zone`: IANA zone of times that carry none; a date is its midnight there, a time that the
-    clocks show twice the second of the two. `null_time`: whether rows without a time are refused or
-    ignored. `columns`: those to read; all when absent. `where`: a condition in SQL that rows must meet.
+    connection. `table`: a table or view. `schema`: where the table is. `time_field`: a column of timestamptz,
+    timestamp or date, best with an index. `time_zone`: IANA zone of times that carry none; a date is its
+    midnight there, a time that the clocks show twice the second of the two. `null_time`: whether rows without
+    a time are refused or ignored. `columns`: those to read; all when absent. `where`: a condition in SQL that
+    rows must meet.
 
-    numeric without digits and types that Arrow lacks (jsonb, uuid, enums, ...) come as text.
+    Decimals without digits and types that Arrow lacks (jsonb, uuid, enums, ...) come as text.
     """
 
     url: SecretStr

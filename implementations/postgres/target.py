@@ -36,12 +36,12 @@ class PostgresTarget:
     """One table of PostgreSQL 15 or newer (`type: postgres`), made from the first window's columns.
 
     `url`: `postgresql://user:password@host:5432/database`, or in its place `conn_id`, the name of a
-    connection; to the server itself, as a pooler takes the session away between two statements.
-    `time_field`: a column of timestamptz, or of timestamp (taken as UTC). `scope`: values by column
-    that mark this pipeline's rows of a table shared with others. `wait_seconds`: how long to wait for
-    locks of others.
-    `write`: what a window's rows do with those that are there. `contract`: what a staged column does that the
-    table lacks: it is added (`evolve`), refused (`freeze`) or left out (`discard`).
+    connection; to the server itself, as a pooler takes the session away between two statements. `table`: made
+    where it is missing. `schema`: where the table is. `time_field`: a column of timestamptz, or of timestamp
+    (taken as UTC). `scope`: values by column that mark this pipeline's rows of a table shared with others.
+    `wait_seconds`: how long to wait for locks of others. `write`: what a window's rows do with those that are
+    there. `contract`: what a staged column does that the table lacks: it is added (`evolve`), refused
+    (`freeze`) or left out (`discard`).
     """
 
     url: SecretStr

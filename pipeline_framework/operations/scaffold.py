@@ -2,7 +2,7 @@
 
 Nothing here knows a system: keys, defaults, explanations and examples come from the models of the
 configuration and from the connectors' dataclasses (`Annotated[str, Field(examples=[...])]` where the
-example matters, "`key`: what it is" in the docstring).
+example matters, "`key`: what it is" in the docstring, its own or that of a class it inherits from).
 """
 
 import re
@@ -163,7 +163,7 @@ def _optional(field: Field[Any]) -> bool:
 
 def _explained(found: type, field: Field[Any], hint: Any) -> str:
     described = next((each.description for each in _metadata(hint) if each.description), None)
-    document = " ".join((found.__doc__ or "").split())
+    document = " ".join(" ".join(vars(each).get("__doc__") or "" for each in found.__mro__).split())
     # `key`: what it is. Several keys may share it: `one`, `other`: what they are.
     match = re.search(rf"`{field.name}`(?:, `\w+`)*: (.+?\.)(?=\s`\w+`(?:, `\w+`)*: |\s*$|\s[A-Z])", document)
     return described or (match[1][0].upper() + match[1][1:] if match else "")

@@ -1,6 +1,8 @@
 """What `pipeline init` writes can be used as it is."""
 
 import ast
+import re
+from dataclasses import fields
 from itertools import product
 from pathlib import Path
 
@@ -11,7 +13,7 @@ from pipeline_framework import registry
 from pipeline_framework.config import load_final_config
 from pipeline_framework.config.models import Keys
 from pipeline_framework.errors import Misuse
-from pipeline_framework.operations.scaffold import Written, scaffold
+from pipeline_framework.operations.scaffold import KINDS, Written, scaffold
 
 INSTALLED = list(product(*(registry.known_types(kind) for kind in ("source", "stage", "target"))))
 OWN = '''
@@ -74,6 +76,36 @@ def test_every_key_is_in_the_file_with_its_meaning(tmp_path: Path) -> None:
     text = write(tmp_path).pipeline_file.read_text()
     lines = [line.removeprefix("# ").partition(":")[0] for line in text.splitlines()]
     assert [key for key in Keys.model_fields if key not in lines] == []
+
+
+PARTS = [(kind, name) for kind in KINDS for name in registry.known_types(kind)]
+
+
+@pytest.mark.parametrize(("kind", "name"), PARTS)
+def test_every_key_of_a_system_is_explained(tmp_path: Path, kind: registry.Kind, name: str) -> None:
+    """By a sentence in front of it, whichever system is chosen."""
+    text = write(tmp_path, **{kind: name}).pipeline_file.read_text()
+    part = re.split(r"\n(?=\S)", text.partition(f"\n{kind}:\n  type: ")[2])[0].splitlines()
+    keys = {field.name for field in fields(registry.known_types(kind)[name].load()) if field.init}
+    at = {line.removeprefix("  ").removeprefix("# ").partition(": ")[0]: n for n, line in enumerate(part)}
+    assert keys <= at.keys()
+    assert [key for key in keys if not re.match(r"  # .+[^:]\.$", part[at[key] - 1])] == []
+
+
+def test_what_a_class_inherits_is_explained_where_it_stands(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the class that has the key; what the connector itself says of one goes first."""
+    heir = '''
+@dataclass(frozen=True)
+class Heir(Own):
+    """Rows of another service. `pages`: pages at once."""
+'''
+    (tmp_path / "scaffold_heir.py").write_text(OWN + heir)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    text = write(tmp_path / "a", "scaffold_heir:Heir").pipeline_file.read_text()
+    assert "  # Pages at once.\n  # pages: 3\n" in text
+    assert "  # Its name, as in `dig`.\n  # host: api.example.com\n" in text
 
 
 def test_commented_keys_load_when_they_are_uncommented(tmp_path: Path) -> None:
