@@ -54,6 +54,9 @@ class DuckDBWords:
     def same_name(self, one: str, other: str) -> bool:
         return one.lower() == other.lower()
 
+    def same_table(self, column: str) -> str:
+        return f"lower({column}) = lower(?)"
+
     def ledger_types(self) -> Mapping[LedgerType, str]:
         return {"name": "VARCHAR", "text": "VARCHAR", "integer": "BIGINT", "instant": "TIMESTAMPTZ"}
 

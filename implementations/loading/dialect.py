@@ -75,6 +75,9 @@ class Dialect(Protocol):
     def same_name(self, one: str, other: str) -> bool:
         """Whether the database takes two names for the same column."""
 
+    def same_table(self, column: str) -> str:
+        """The condition that a column names the table whose name is given, in whatever spelling."""
+
     def ledger_types(self) -> Mapping[LedgerType, str]:
         """The database's words for the ledger's columns."""
 

@@ -89,7 +89,8 @@ def _require_alone(dialect: Dialect, table: Table, lock: Lock) -> None:
     names = ("target", "pipeline_id", "mapping_name", "window_start", "window_end", "scope")
     target, pipeline, mapping, start, end, scope = (dialect.quoted(name) for name in names)
     others = f"SELECT DISTINCT {scope}, {pipeline}, {mapping} FROM {_place(dialect, table)} "  # noqa: S608
-    where = f"WHERE {target} = ? AND {start} < ? AND {end} > ? AND NOT ({pipeline} = ? AND {mapping} = ?)"
+    same = dialect.same_table(target)
+    where = f"WHERE {same} AND {start} < ? AND {end} > ? AND NOT ({pipeline} = ? AND {mapping} = ?)"
     mine = [lock.pipeline_id, lock.mapping_name]
     for theirs, *who in dialect.rows(others + where, [str(table), lock.window.end, lock.window.start, *mine]):
         if scopes.overlap(dialect, table, theirs):
@@ -106,7 +107,7 @@ def check_scopes(dialect: Dialect, table: Table) -> None:
         return
     target, *who, scope = map(dialect.quoted, ("target", "pipeline_id", "mapping_name", "scope"))
     loaded = f"SELECT DISTINCT {scope}, {', '.join(who)} FROM {_place(dialect, table)} "  # noqa: S608
-    where = f"WHERE {target} = ? AND {scope} <> ?"
+    where = f"WHERE {dialect.same_table(target)} AND {scope} <> ?"
     for theirs, *names in dialect.rows(loaded + where, [str(table), table.scope_text]):
         if scopes.overlap(dialect, table, theirs):
             raise Misuse(
@@ -137,7 +138,7 @@ def _overwritten(
     target, *who = map(dialect.quoted, ("target", "pipeline_id", "mapping_name", "scope"))
     listed, found = ", ".join(who), Counter[str]()
     counted = f"SELECT count(*), {listed} FROM {_place(dialect, table)} "  # noqa: S608
-    where = f"WHERE {target} = ?{narrowed} GROUP BY {listed}"
+    where = f"WHERE {dialect.same_table(target)}{narrowed} GROUP BY {listed}"
     for windows, *names, scope in dialect.rows(counted + where, [str(table), *values]):
         if scopes.overlap(dialect, table, scope):
             found[" ".join(filter(None, names))] += windows
@@ -198,7 +199,9 @@ def _place(dialect: Dialect, table: Table) -> str:
 
 
 def _where(dialect: Dialect) -> str:
-    return " AND ".join(f"{dialect.quoted(name)} = ?" for name in _KEY)
+    conditions = {name: f"{dialect.quoted(name)} = ?" for name in _KEY}
+    conditions["target"] = dialect.same_table(dialect.quoted("target"))
+    return " AND ".join(conditions.values())
 
 
 def _key(table: Table, lock: Lock) -> list[object]:

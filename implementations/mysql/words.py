@@ -64,7 +64,7 @@ class MySQLWords(Session):
 
     def queue(self, table: Table) -> None:
         # By a lock with a name, as definitions commit and take every lock of rows with them.
-        name = f"pipeline {sha256(str(table).encode()).hexdigest()[:32]}"
+        name = f"pipeline {sha256(str(table).lower().encode()).hexdigest()[:32]}"
         if self.rows("SELECT GET_LOCK(?, 2)", [name]) != [(1,)]:
             raise Busy(f"Table {table} is being defined by another session: wait for it, or end it.")
 
@@ -73,6 +73,10 @@ class MySQLWords(Session):
 
     def same_name(self, one: str, other: str) -> bool:
         return _folded(one) == _folded(other)
+
+    def same_table(self, column: str) -> str:
+        folded = self.rows("SELECT @@lower_case_table_names") != [(0,)]
+        return f"lower({column}) = lower(?)" if folded else f"{column} = ?"
 
     def ledger_types(self) -> Mapping[LedgerType, str]:
         kept = "CHARACTER SET utf8mb4 COLLATE utf8mb4_bin"

@@ -54,6 +54,9 @@ class PostgresWords(Session):
     def same_name(self, one: str, other: str) -> bool:
         return one == other
 
+    def same_table(self, column: str) -> str:
+        return f"{column} = ?"
+
     def ledger_types(self) -> Mapping[LedgerType, str]:
         return {"name": "text", "text": "text", "integer": "bigint", "instant": "timestamp with time zone"}
 

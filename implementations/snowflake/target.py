@@ -12,6 +12,7 @@ from implementations.loading.waiting import patiently
 from implementations.loading.write_modes import Write
 from implementations.snowflake.access import check_access
 from implementations.snowflake.account import Account
+from implementations.snowflake.names import stored, written
 from implementations.snowflake.session import (
     end_overtaken,
     opened,
@@ -90,14 +91,9 @@ class SnowflakeTarget:
 
     @property
     def _table(self) -> Table:
-        return Table(
-            self.schema or self._account.schema,
-            self.table,
-            self.time_field,
-            self.scope,
-            self.write,
-            self.contract,
-        )
+        configured = (self.schema or self._account.schema, self.table)
+        schema, name = (written(stored(each)) for each in configured)  # so that a table has one spelling
+        return Table(schema, name, self.time_field, self.scope, self.write, self.contract)
 
     def _credentials(self) -> dict[str, str]:
         given = {

@@ -40,7 +40,8 @@ class SnowflakeWords(Session):
             kind = self.ledger_types()
             columns = f"{self.quoted('target')} {kind['text']}, {self.quoted('turn')} {kind['integer']}"
             self.rows(f"CREATE TABLE IF NOT EXISTS {place(self, self._guard)} ({columns})")
-        there = f"SELECT 1 FROM {place(self, self._guard)} WHERE {self.quoted('target')} = ?"  # noqa: S608
+        same = self.same_table(self.quoted("target"))
+        there = f"SELECT 1 FROM {place(self, self._guard)} WHERE {same}"  # noqa: S608
         if not self.rows(there, [str(self.table)]):
             self.rows(f"INSERT INTO {place(self, self._guard)} VALUES (?, 0)", [str(self.table)])  # noqa: S608
             self.rows("COMMIT")
@@ -77,6 +78,10 @@ class SnowflakeWords(Session):
 
     def same_name(self, one: str, other: str) -> bool:
         return names.same(one, other)
+
+    def same_table(self, column: str) -> str:
+        # The table's own name is in lower case where it is plain; others are as they are.
+        return f"IFF(REGEXP_LIKE({column}, '^[A-Za-z0-9_$.]+$'), LOWER({column}), {column}) = ?"
 
     def ledger_types(self) -> Mapping[LedgerType, str]:
         text, instant = "VARCHAR", "TIMESTAMP_LTZ(6)"
@@ -127,8 +132,8 @@ class SnowflakeWords(Session):
         return inserted
 
     def _take_turn(self) -> None:
-        target, turn = self.quoted("target"), self.quoted("turn")
-        taken = f"UPDATE {place(self, self._guard)} SET {turn} = {turn} + 1 WHERE {target} = ?"  # noqa: S608
+        same, turn = self.same_table(self.quoted("target")), self.quoted("turn")
+        taken = f"UPDATE {place(self, self._guard)} SET {turn} = {turn} + 1 WHERE {same}"  # noqa: S608
         if not self.changed(taken, [str(self.table)]):
             raise Busy(f"The guard row of {self.table} in {self._guard} was taken away; it is made again.")
 

@@ -94,6 +94,9 @@ class Session:
     def same_name(self, one: str, other: str) -> bool:
         return one.encode().lower() == other.encode().lower()  # of bytes: ASCII alone, as SQLite
 
+    def same_table(self, column: str) -> str:
+        return f"{column} = ? COLLATE NOCASE"
+
     def ledger_types(self) -> Mapping[LedgerType, str]:
         return {"name": "TEXT", "text": "TEXT", "integer": "INTEGER", "instant": kinds.INSTANT}
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from pipeline_framework.errors import BadData, Misuse
+from pipeline_framework.errors import BadData, Fenced, Misuse
 from pipeline_framework.interfaces import Lock, Staged, Target
 from pipeline_framework.testing.given import to_be_given
 from pipeline_framework.testing.staged import staged_in
@@ -43,6 +43,10 @@ class ScopeContract:
             return staged_in(tmp_path / "staged", table)
 
         return staged
+
+    def other_spelling(self, target: Target) -> Target:
+        """The same table by another name; the target itself where each spelling is a table of its own."""
+        return target
 
     def test_pipelines_with_scopes_apart_share_a_table(self, scoped: Scoped, put: Put) -> None:
         """Each counts, replaces and clears its own rows of the same window, and its ledger row is its own."""
@@ -82,6 +86,22 @@ class ScopeContract:
             overlapping.check()
         assert scoped(MINE).count(WINDOW) == 60
         assert scoped(wider).load(other(AFTER), put(0, AFTER)).rows == 0
+
+    def test_a_table_in_another_spelling_is_the_same_table(self, scoped: Scoped, put: Put) -> None:
+        """Its windows are found, fenced and kept from other pipelines, and no check says otherwise."""
+        mine, wider = scoped(MINE), self.other_spelling(scoped({}))
+        mine.load(lock_for(epoch=2), put(60))
+        with pytest.raises(Misuse, match=r"target.scope"):
+            wider.check()
+        for write in (lambda lock: wider.load(lock, put(10)), wider.clear):
+            with pytest.raises(Misuse, match="contract"):
+                write(other())
+        spelled = self.other_spelling(mine)
+        with pytest.raises(Fenced):
+            spelled.load(lock_for(epoch=1), put(10))
+        assert spelled.load(lock_for(epoch=3), put(10)) == mine.loaded(lock_for())
+        assert mine.load(lock_for(epoch=4), put(20)) == spelled.loaded(lock_for())
+        assert (mine.count(WINDOW), spelled.count(WINDOW)) == (20, 20)
 
     def test_values_are_compared_as_the_column_does(self, scoped: Scoped, put: Put) -> None:
         """To an integer 7 and '07' are one value."""

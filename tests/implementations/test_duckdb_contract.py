@@ -1,6 +1,7 @@
 """The DuckDB target keeps the contract."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -39,11 +40,11 @@ class TestDuckDBWrite(WriteContract):
     rows = TestDuckDB.rows  # type: ignore[assignment]
     crash = TestDuckDB.crash  # type: ignore[assignment]
 
-    @pytest.fixture
     def add_defaulted(self, target: DuckDBTarget, column: str) -> None:  # type: ignore[override]
         with duckdb.connect(target.path) as connection:
             connection.execute(f'ALTER TABLE "fl""ights" ADD COLUMN {column} BIGINT DEFAULT 7')
 
+    @pytest.fixture
     def writing(self, tmp_path: Path) -> Callable[..., DuckDBTarget]:
         def make(name: str, **how: Any) -> DuckDBTarget:
             return DuckDBTarget(str(tmp_path / name), 'fl"ights', TIME_FIELD, wait_seconds=60, **how)
@@ -57,3 +58,6 @@ class TestDuckDBScope(ScopeContract):
     @pytest.fixture
     def scoped(self, tmp_path: Path) -> Callable[[Mapping[str, str | int]], DuckDBTarget]:
         return lambda scope: DuckDBTarget(str(tmp_path / "w.duckdb"), "flights", TIME_FIELD, scope=scope)
+
+    def other_spelling(self, target: DuckDBTarget) -> DuckDBTarget:  # type: ignore[override]
+        return replace(target, schema="Main", table="Flights")

@@ -296,6 +296,23 @@ def test_a_table_that_cannot_take_a_change_back_is_refused(target: MySQLTarget, 
             ask_it()
 
 
+def test_names_that_differ_in_case_are_two_tables(target: MySQLTarget, put: Put) -> None:
+    """On a server that tells them apart, as on Linux, each has its own pipeline."""
+    target.load(lock_for(), put())
+    spelled = replace(target, table=target.table.upper())
+    assert spelled.loaded(lock_for()) is None
+    assert spelled.load(lock_for(mapping_name="other"), put()).rows == 1
+
+
+def test_definitions_take_turns_in_whatever_spelling(target: MySQLTarget) -> None:
+    """Where names have no case, two sessions would make one table."""
+    address, table = Address(target.url), target._table
+    with opened(address, "one") as one, opened(address, "other") as other:
+        MySQLWords(one.connection).queue(table)
+        with pytest.raises(Unavailable, match="being defined"):
+            MySQLWords(other.connection).queue(replace(table, name=table.name.upper()))
+
+
 def test_names_that_are_one_column_to_mysql_are_refused(target: MySQLTarget, put: Put) -> None:
     """Case and accents aside; and a name longer than it keeps."""
     with pytest.raises(BadData, match="rename one"):

@@ -1,7 +1,8 @@
 """MySQL and MariaDB keep the contracts of sources and of targets, tried on a MariaDB."""
 
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -56,11 +57,11 @@ class TestMySQLWrite(WriteContract):
     rows = TestMySQLTarget.rows  # type: ignore[assignment]
     crash = TestMySQLTarget.crash  # type: ignore[assignment]
 
-    @pytest.fixture
     def add_defaulted(self, target: MySQLTarget, column: str) -> None:  # type: ignore[override]
         name = target.table.replace("`", "``")
         execute(target.url.get_secret_value(), f"ALTER TABLE `{name}` ADD COLUMN {column} BIGINT DEFAULT 7")
 
+    @pytest.fixture
     def writing(self, mariadb_data_url: str) -> Callable[..., MySQLTarget]:
         url = SecretStr(mariadb_data_url)
         return writing(lambda name, **how: MySQLTarget(url, name, TIME_FIELD, **how), "met`")
@@ -73,6 +74,18 @@ class TestMySQLScope(ScopeContract):
     def scoped(self, mariadb_data_url: str) -> Callable[[Mapping[str, str | int]], MySQLTarget]:
         url, name = SecretStr(mariadb_data_url), f"shared_{secrets.token_hex(4)}"
         return lambda scope: MySQLTarget(url, name, TIME_FIELD, scope=scope)
+
+
+class TestMySQLScopeWithoutCase(TestMySQLScope):
+    """On a server that keeps the names of tables in lower case."""
+
+    @pytest.fixture
+    def mariadb_data_url(self, mariadb_without_case: str) -> Iterator[str]:
+        with databases(mariadb_without_case) as make:
+            yield make()
+
+    def other_spelling(self, target: MySQLTarget) -> MySQLTarget:  # type: ignore[override]
+        return replace(target, table=target.table.upper())
 
 
 class TestMySQLSource(SourceContract):

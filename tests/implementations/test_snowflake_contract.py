@@ -3,6 +3,7 @@
 import json
 import secrets
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import pyarrow as pa
@@ -60,6 +61,9 @@ class TestSnowflakeScope(ScopeContract):
     def scoped(self, snowflake: FakeSnowflake) -> Callable[[Mapping[str, str | int]], SnowflakeTarget]:
         name = f"shared_{secrets.token_hex(4)}"
         return lambda scope: SnowflakeTarget(snowflake.url(), name, TIME_FIELD, scope=scope)
+
+    def other_spelling(self, target: SnowflakeTarget) -> SnowflakeTarget:  # type: ignore[override]
+        return replace(target, schema="public", table=f'"{target.table.upper()}"')
 
 
 def table_of(names: list[str], rows: list[tuple[Any, ...]]) -> pa.Table:

@@ -16,7 +16,7 @@ from implementations.sqlite.target import SQLiteTarget
 from pipeline_framework.errors import BadData, Misuse, Unavailable
 from pipeline_framework.interfaces import Staged
 from pipeline_framework.testing.staged import staged_in
-from pipeline_framework.testing.truth import TIME_FIELD, WINDOW, lock_for, rows_of, truth
+from pipeline_framework.testing.truth import AFTER, TIME_FIELD, WINDOW, lock_for, rows_of, truth
 
 Put = Callable[..., Staged]
 
@@ -142,6 +142,15 @@ def test_rows_of_a_window_and_of_a_key_are_found_by_an_index(
         for where in ("happened_at >= 'a' AND happened_at < 'b'", "id = 1"):
             plan = str(run(path, f"EXPLAIN QUERY PLAN SELECT rowid FROM {table} WHERE {where}"))
             assert f"INDEX {table} by " in plan
+
+
+def test_overwriting_sees_windows_of_the_table_in_another_spelling(target: SQLiteTarget, put: Put) -> None:
+    """They would be thrown away."""
+    target.load(lock_for(), put(number=pa.array([1])))
+    spelled = replace(target, table="EVENTS", write=Write("overwrite"))
+    with pytest.raises(Misuse, match="throw away"):
+        spelled.load(lock_for(AFTER), put(number=pa.array([2])))
+    assert target.count(WINDOW) == 1
 
 
 def test_indexes_take_no_name_of_a_table(path: Path, target: SQLiteTarget, put: Put) -> None:

@@ -3,6 +3,7 @@
 import sqlite3
 from collections.abc import Callable, Mapping
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -78,6 +79,10 @@ class TestSQLiteScope(ScopeContract):
     @pytest.fixture
     def scoped(self, tmp_path: Path) -> Callable[[Mapping[str, str | int]], Target]:
         return lambda scope: SQLiteTarget(str(tmp_path / "target.sqlite"), "events", TIME_FIELD, scope)
+
+    def other_spelling(self, target: Target) -> Target:
+        assert isinstance(target, SQLiteTarget)
+        return replace(target, table="Events")
 
 
 class TestSQLiteWrite(InAFile, WriteContract):

@@ -69,3 +69,4 @@ def test_a_key_is_of_one_window_of_one_pipeline_into_one_place() -> None:
     keys = {window_key(*each) for each in [(table, lock), *others]}
     assert len(keys) == len(others) + 1
     assert window_key(table, lock) == window_key(table, replace(lock, epoch=99, owner="other"))
+    assert window_key(table, lock) == window_key(replace(table, name="Flights"), lock)

@@ -10,6 +10,7 @@ import subprocess
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from pathlib import Path
 from signal import SIGKILL
 from typing import Any
@@ -48,6 +49,12 @@ SETTINGS = {
 def mariadb_server() -> Iterator[str]:
     """The URL of a server, for a user who may create databases and users."""
     yield from first_served("mariadb", named, from_system, from_container)
+
+
+@pytest.fixture(scope="session")
+def mariadb_without_case() -> Iterator[str]:
+    """The URL of a server to which the names of tables have no case."""
+    yield from first_served("mariadb", partial(from_system, lower_case_table_names="1"))
 
 
 @pytest.fixture
@@ -94,7 +101,7 @@ def named(reasons: list[str]) -> AbstractContextManager[str | None]:
 
 
 @contextmanager
-def from_system(reasons: list[str]) -> Iterator[str | None]:
+def from_system(reasons: list[str], **settings: str) -> Iterator[str | None]:
     """A server of the system's programs, with its data in a folder that goes away with it."""
     path = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin"])
     programs = {name: shutil.which(name, path=path) for name in ("mariadbd", "mariadb-install-db")}
@@ -105,7 +112,7 @@ def from_system(reasons: list[str]) -> Iterator[str | None]:
     folder = Path(tempfile.mkdtemp(prefix="pipeline-mariadb-"))
     process = None
     try:
-        port, process = start(programs, folder)
+        port, process = start(programs, folder, **settings)
         yield f"mysql://tests:{PASSWORD.replace(' ', '%20')}@127.0.0.1:{port}/mysql"
     except (OSError, subprocess.SubprocessError, TimeoutError) as error:
         if process is not None:
