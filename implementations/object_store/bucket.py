@@ -6,11 +6,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from pydantic import Field, PositiveInt, SecretStr
+from pydantic import PositiveInt, SecretStr
 
 from implementations.object_store import objects
 from implementations.staging.manifest_file import NAME, addressed, believed
@@ -32,17 +32,16 @@ _MISTAKES = {"UnknownConfigurationKeyError", "InvalidPathError", "NotSupportedEr
 
 @dataclass(frozen=True)
 class BucketStage:
-    """Parquet in a bucket (`type: s3`, `gcs`, `azure`, or `memory` for runs of one process).
+    """Parquet in a bucket; see `buckets` for its types.
 
-    `url`: `s3://bucket/prefix`, `gs://bucket/prefix`, `az://container/prefix` or `memory://name`, which ends
-    with the process. `endpoint`, `region`: of a store that speaks S3. `access_key_id`, `secret_access_key`,
-    `session_token`: of S3; without them those of the environment. `profile`: one of the AWS configuration, in
-    place of keys. `options`: any other key of obstore for that store, such as `account_name` and
-    `account_key` of Azure (https://developmentseed.org/obstore). `part_bytes`: bytes of a file, which are
-    held in memory while it is written or read; the first eight of a window are a quarter.
+    `url`: scheme, bucket and prefix. `endpoint`, `region`: of a store that speaks S3. `access_key_id`,
+    `secret_access_key`, `session_token`: of S3; without them those of the environment. `profile`: one of the
+    AWS configuration, in place of keys. `options`: any other key of obstore for that store, such as
+    `account_name` and `account_key` of Azure (https://developmentseed.org/obstore). `part_bytes`: bytes of a
+    file, which are held in memory while it is written or read; the first eight of a window are a quarter.
     """
 
-    url: Annotated[str, Field(examples=["s3://my-bucket/stage"])]
+    url: str
     endpoint: str | None = None
     region: str | None = None
     access_key_id: SecretStr | None = None

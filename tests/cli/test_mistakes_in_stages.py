@@ -28,10 +28,10 @@ S3 = {
         "The AWS profile nobody cannot be used (The config profile (nobody) could not be found): correct "
         "`stage.profile`, or add it to the AWS configuration of this host.",
     ),
-    "no address": Mistake(
-        {"url": "bucket/stage"},
-        "The stage bucket/stage cannot be opened: relative URL without a base. Correct `stage.url` or its "
-        "options.",
+    "no name of a bucket": Mistake(
+        {"url": "s3:///stage"},
+        'The stage s3:///stage cannot be opened: Generic URL error: Unable to recognise URL "s3:///stage". '
+        "Correct `stage.url` or its options.",
     ),
     "unknown option": Mistake(
         {"options": {"nonsense": "1"}},
