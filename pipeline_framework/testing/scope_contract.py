@@ -21,7 +21,7 @@ THEIRS: Mapping[str, str | int] = {"carrier": "DL"}
 
 
 class ScopeContract:
-    """Inherit it and give the fixture `scoped`.
+    """Inherit it, give the fixture `scoped`, and `other_spelling` where names of tables have no case.
 
     `scoped(scope)` answers a target of one and the same table, which does not exist yet, by the time
     field `happened_at`, for the rows of that scope.
