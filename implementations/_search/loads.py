@@ -110,9 +110,11 @@ class Ledger:
                 continue
 
     def still(self, lock: Lock) -> None:
-        """`Fenced` where a newer epoch holds the window by now."""
+        """`Fenced` where a newer epoch holds the window by now, and see `require_only`."""
         if seen := self.seen(lock):
             self._fence(lock, seen.row)
+        # Again: whose documents were found to be deleted, held a window before they were looked for.
+        self.require_only(self._row(lock).name)
 
     def note(self, lock: Lock, held: Seen, rows: int, digest: str) -> Loaded:
         """The window is loaded; `Fenced` where it was taken since it was held."""
