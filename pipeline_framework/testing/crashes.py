@@ -2,7 +2,7 @@
 
 import os
 import signal
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from functools import wraps
 from itertools import count
@@ -22,25 +22,40 @@ def every(*_: Any, **__: Any) -> bool:
 
 
 def killed(
-    at: Sequence[str], target: Target, lock: Lock, staged: Staged, step: int, *, which: Which = every
+    at: Sequence[str],
+    target: Target,
+    lock: Lock,
+    staged: Staged,
+    step: int,
+    *,
+    which: Which = every,
+    values: Mapping[str, object] | None = None,
 ) -> bool:
     """Load in a process that dies (SIGKILL) before call `step` of the functions that `at` names.
 
     They are named as for `unittest.mock.patch` (`my_package.session.Session.rows`): those through which the
-    connector speaks to its system; only the calls for whose arguments `which` holds count. False where the
-    load ended in fewer of them.
+    connector speaks to its system; only the calls for whose arguments `which` holds count. `values` has what
+    other names stand for in that process, as a smaller limit. False where the load ended in fewer calls.
     """
-    process = processes().Process(target=_load, args=(at, (target, lock, staged), step, which))
+    process = processes().Process(target=_load, args=(at, (target, lock, staged), step, which, values or {}))
     process.start()
     process.join()
     assert process.exitcode in {0, -signal.SIGKILL}, f"the load failed with exit code {process.exitcode}"
     return process.exitcode != 0
 
 
-def _load(at: Sequence[str], job: tuple[Target, Lock, Staged], step: int, which: Which) -> None:
+def _load(
+    at: Sequence[str],
+    job: tuple[Target, Lock, Staged],
+    step: int,
+    which: Which,
+    values: Mapping[str, object],
+) -> None:
     target, lock, staged = job
     calls = count()
     with ExitStack() as patches:
+        for name, value in values.items():
+            patches.enter_context(patch(name, value))
         for name in at:
             place, _, function = name.rpartition(".")
             owner = resolve_name(place)

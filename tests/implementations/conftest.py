@@ -7,7 +7,10 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
+from pipeline_framework.testing.staged import staged_in
+from pipeline_framework.testing.target_contract import Put
 from tests.services import mariadb
+from tests.services.go_between import GoBetween, go_between
 from tests.services.postgres import databases
 
 NOBODY = 65534
@@ -38,6 +41,19 @@ def unprivileged() -> Iterator[None]:
     os.seteuid(NOBODY)
     yield
     os.seteuid(0)
+
+
+@pytest.fixture
+def put(tmp_path: Path) -> Put:
+    """Stages a table."""
+    return lambda rows: staged_in(tmp_path / "staged", rows)
+
+
+@pytest.fixture
+def between(elasticsearch_server: str) -> Iterator[GoBetween]:
+    """What stands before the Elasticsearch of the tests."""
+    with go_between(elasticsearch_server) as one:
+        yield one
 
 
 @pytest.fixture(scope="session")

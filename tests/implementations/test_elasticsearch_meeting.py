@@ -1,6 +1,6 @@
 """Rows that meet by key on a real Elasticsearch while others write, let in at the worst moment."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from itertools import count
@@ -9,7 +9,6 @@ from typing import Any
 
 import httpx
 import pytest
-from pydantic import SecretStr
 
 from implementations._search import documents as _documents
 from implementations._search import meeting, patience
@@ -18,8 +17,8 @@ from implementations.loading.write_modes import Write
 from pipeline_framework.errors import BadData, Fenced, Unavailable
 from pipeline_framework.testing.meeting import Event, expected, load, staged
 from pipeline_framework.testing.truth import TIME_FIELD, WINDOW, lock_for
-from tests.implementations.test_elasticsearch_target import documents
-from tests.services.go_between import Answered, Asked, GoBetween, go_between
+from tests.implementations.search_targets import documents, made, through
+from tests.services.go_between import Answered, Asked, GoBetween
 
 pytestmark = pytest.mark.services
 
@@ -27,24 +26,9 @@ HARD = Write("upsert", ["id"], deleted_by="gone")
 
 
 @pytest.fixture
-def target(elasticsearch_server: str, fresh_index: Callable[[], str]) -> Iterator[ElasticsearchTarget]:
+def target(elasticsearch_server: str, fresh_index: Callable[[], str]) -> ElasticsearchTarget:
     """Of an alias that is not there yet."""
-    ledger, index = fresh_index(), fresh_index()
-    yield ElasticsearchTarget(SecretStr(elasticsearch_server), index, TIME_FIELD, write=HARD, ledger=ledger)
-    url, lenient = f"{elasticsearch_server}/{index}_with_deleted", {"ignore_unavailable": "true"}
-    httpx.delete(url, params=lenient).raise_for_status()
-
-
-@pytest.fixture
-def between(elasticsearch_server: str) -> Iterator[GoBetween]:
-    """One in front of the server."""
-    with go_between(elasticsearch_server) as one:
-        yield one
-
-
-def through(between: GoBetween, target: ElasticsearchTarget) -> ElasticsearchTarget:
-    """The same target, reached by way of the go-between."""
-    return replace(target, url=SecretStr(between.url))
+    return made(elasticsearch_server, fresh_index, write=HARD)
 
 
 def shown(target: ElasticsearchTarget) -> list[tuple[int, str, bool]]:

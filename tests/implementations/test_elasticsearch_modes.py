@@ -1,6 +1,6 @@
 """Write modes and contracts of a real Elasticsearch: what is refused, what stays, what a mapping takes up."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -12,11 +12,9 @@ from implementations.elasticsearch.target import ElasticsearchTarget
 from implementations.loading.write_modes import Mode, Write
 from pipeline_framework.errors import BadData, Misuse
 from pipeline_framework.testing.target_contract import Put
-from pipeline_framework.testing.truth import AFTER, BEFORE, INSTANT, TIME_FIELD, WINDOW, lock_for
+from pipeline_framework.testing.truth import AFTER, BEFORE, TIME_FIELD, WINDOW, lock_for
 from pipeline_framework.windows import Window
-from tests.implementations.test_elasticsearch_target import documents, killed, made, put, target
-
-__all__ = ["put", "target"]
+from tests.implementations.search_targets import documents, killed, made, rows
 
 pytestmark = pytest.mark.services
 
@@ -24,17 +22,15 @@ HARD = Write("upsert", ["id"], deleted_by="gone")
 
 
 @pytest.fixture
-def hard(elasticsearch_server: str, target: ElasticsearchTarget) -> Iterator[ElasticsearchTarget]:
+def target(elasticsearch_server: str, fresh_index: Callable[[], str]) -> ElasticsearchTarget:
+    """Of an index that is not there yet."""
+    return made(elasticsearch_server, fresh_index)
+
+
+@pytest.fixture
+def hard(target: ElasticsearchTarget) -> ElasticsearchTarget:
     """A target with hard deletes, of an alias that is not there yet."""
-    yield replace(target, write=HARD)
-    url, lenient = f"{elasticsearch_server}/{target.index}_with_deleted", {"ignore_unavailable": "true"}
-    httpx.delete(url, params=lenient).raise_for_status()
-
-
-def rows(window: Window = WINDOW, **columns: Any) -> pa.Table:
-    """Rows on the window's start."""
-    number = len(next(iter(columns.values())))
-    return pa.table({TIME_FIELD: pa.array([window.start] * number, INSTANT), **columns})
+    return replace(target, write=HARD)
 
 
 def ask(target: ElasticsearchTarget, method: str, path: str, body: Any = None) -> Any:
@@ -123,7 +119,7 @@ def test_an_append_that_was_killed_leaves_nothing_to_double(target: Elasticsearc
     other.load(lock_for(AFTER), put(rows(AFTER, n=[50])))
     step, epoch = 0, 1
     many = put(rows(n=list(range(40))))
-    while killed(step, other, lock_for(epoch=epoch, owner="killed"), many, request=1000):
+    while killed(other, lock_for(epoch=epoch, owner="killed"), many, step, request=1000):
         assert other.loaded(lock_for()) is None
         step, epoch = step + 1, epoch + 1
         if len(documents(other)) >= 2 + 20:  # half of it, beside the two that others put there
@@ -215,9 +211,10 @@ NAN = float("nan")
         pa.array([1.0, float("-inf")], pa.float32()),
         pa.array([[1.0], [NAN]]),
         pa.array([[1.0], [NAN]], pa.large_list(pa.float64())),
+        pa.array([{"a": 1.0}, {"a": float("-inf")}]),
         pa.array([[{"a": 1.0}], [{"a": NAN}]]),
     ],
-    ids=["number", "infinite", "list", "large list", "structure"],
+    ids=["number", "infinite", "list", "large list", "structure", "list of structures"],
 )
 def test_numbers_that_json_lacks_are_refused_before_a_row_is_sent(
     elasticsearch_server: str, fresh_index: Callable[[], str], put: Put, odd: pa.Array

@@ -1,7 +1,7 @@
 """What goes wrong between a source and a real Elasticsearch: a fake go-between changes single answers."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing, suppress
 from dataclasses import replace
 from itertools import count
@@ -17,20 +17,13 @@ from implementations.elasticsearch.client import ElasticsearchCluster
 from pipeline_framework.errors import BadData, Misuse, Unavailable
 from pipeline_framework.testing.source_contract import table_of
 from tests.implementations.test_elasticsearch import WINDOW, Index, numbered, numbers
-from tests.services.go_between import Answered, Asked, GoBetween, go_between
+from tests.services.go_between import Answered, Asked, GoBetween
 
 pytestmark = pytest.mark.services
 
 ROWS = list(range(40))
 BUSY = b'{"error": {"type": "es_rejected_execution_exception", "reason": "queue full"}, "status": 429}'
 BROKEN = b'{"error": {"type": "circuit_breaking_exception", "reason": "Data too large"}, "status": 503}'
-
-
-@pytest.fixture
-def between(elasticsearch_server: str) -> Iterator[GoBetween]:
-    """One in front of the test server."""
-    with go_between(elasticsearch_server) as one:
-        yield one
 
 
 @pytest.fixture

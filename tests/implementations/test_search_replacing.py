@@ -1,42 +1,31 @@
 """`_search/replacing.py`: what a load counts afterwards, and says where somebody else wrote meanwhile."""
 
-from collections.abc import Callable, Iterator
-from dataclasses import replace
+from collections.abc import Callable
 from itertools import count
 
 import httpx
-import pyarrow as pa
 import pytest
 
 from implementations.elasticsearch.target import ElasticsearchTarget
-from implementations.loading.write_modes import Write
-from pipeline_framework.errors import Fenced, Misuse, Unavailable
+from pipeline_framework.errors import Fenced, Unavailable
 from pipeline_framework.testing.target_contract import Put
-from pipeline_framework.testing.truth import AFTER, INSTANT, TIME_FIELD, WINDOW, lock_for
-from tests.implementations.test_elasticsearch_target import made, put, target
-from tests.services.go_between import Asked, GoBetween, go_between
-
-__all__ = ["put", "target"]
+from pipeline_framework.testing.truth import TIME_FIELD, WINDOW, lock_for
+from tests.implementations.search_targets import made, rows, through
+from tests.services.go_between import Asked, GoBetween
 
 pytestmark = pytest.mark.services
 
 
 @pytest.fixture
-def between(target: ElasticsearchTarget) -> Iterator[GoBetween]:
-    """What stands before the server."""
-    with go_between(target.url.get_secret_value()) as there:
-        yield there
+def target(elasticsearch_server: str, fresh_index: Callable[[], str]) -> ElasticsearchTarget:
+    """Of an index that is not there yet."""
+    return made(elasticsearch_server, fresh_index)
 
 
 @pytest.fixture
 def watched(target: ElasticsearchTarget, between: GoBetween) -> ElasticsearchTarget:
     """The same target, through it."""
-    return made(between.url, lambda: target.index, ledger=target.ledger)
-
-
-def numbers(*n: int) -> pa.Table:
-    """A row for each, on the window's start."""
-    return pa.table({TIME_FIELD: pa.array([WINDOW.start] * len(n), INSTANT), "n": pa.array(n, pa.int64())})
+    return through(between, target)
 
 
 def before_each_count(between: GoBetween, happens: Callable[[int], object]) -> None:
@@ -61,9 +50,9 @@ def test_where_nothing_is_left_over_nothing_is_looked_through(
     watched: ElasticsearchTarget, between: GoBetween, put: Put
 ) -> None:
     """A first load opens no point in time: the count says that there is nothing to delete."""
-    watched.load(lock_for(), put(numbers(1, 2, 3)))
+    watched.load(lock_for(), put(rows(n=[1, 2, 3])))
     assert not [asked for asked in between.asked if "_pit" in asked.path]
-    watched.load(lock_for(epoch=2), put(numbers(4)))
+    watched.load(lock_for(epoch=2), put(rows(n=[4])))
     assert [asked for asked in between.asked if "_pit" in asked.path]
     assert watched.count(WINDOW) == 1
 
@@ -74,28 +63,16 @@ def test_who_writes_beside_a_load_makes_it_load_again(
     """What came before the last look is deleted; after it, no load is told of until one is alone."""
     before_each_count(between, lambda _: foreign(target))
     with pytest.raises(Unavailable, match=r"has 3 documents where 2 were loaded.*somebody else writes there"):
-        watched.load(lock_for(), put(numbers(1, 2)))
+        watched.load(lock_for(), put(rows(n=[1, 2])))
     assert target.loaded(lock_for()) is None
-    assert target.load(lock_for(), put(numbers(1, 2))).rows == target.count(WINDOW) == 2
-
-
-def test_overwriting_deletes_no_documents_of_who_came_since(
-    watched: ElasticsearchTarget, target: ElasticsearchTarget, between: GoBetween, put: Put
-) -> None:
-    """Another pipeline's first window, loaded after this one was held, is named, and keeps its documents."""
-    theirs = put(pa.table({TIME_FIELD: pa.array([AFTER.start] * 2, INSTANT), "n": [7, 8]}))
-    other = lock_for(AFTER, mapping_name="other")
-    before_each_count(between, lambda time: target.load(other, theirs) if time == 1 else None)
-    with pytest.raises(Misuse, match="contract other"):
-        replace(watched, write=Write("overwrite")).load(lock_for(), put(numbers(1, 2)))
-    assert target.count(AFTER) == 2
+    assert target.load(lock_for(), put(rows(n=[1, 2]))).rows == target.count(WINDOW) == 2
 
 
 def test_whose_rows_were_taken_by_a_newer_epoch_is_fenced(
     watched: ElasticsearchTarget, target: ElasticsearchTarget, between: GoBetween, put: Put
 ) -> None:
     """Not told that somebody else writes there, as loading again would not help."""
-    newer = put(numbers(7))
+    newer = put(rows(n=[7]))
 
     def overtaken(time: int) -> None:
         if time == 2:
@@ -103,5 +80,5 @@ def test_whose_rows_were_taken_by_a_newer_epoch_is_fenced(
 
     before_each_count(between, overtaken)
     with pytest.raises(Fenced, match="newer"):
-        watched.load(lock_for(), put(numbers(1, 2)))
+        watched.load(lock_for(), put(rows(n=[1, 2])))
     assert target.count(WINDOW) == 1

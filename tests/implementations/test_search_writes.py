@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import httpx
 import pyarrow as pa
 import pytest
 from pydantic import SecretStr
@@ -16,8 +15,9 @@ from pipeline_framework.testing.meeting import SCHEMA, Shown
 from pipeline_framework.testing.truth import TIME_FIELD
 from pipeline_framework.testing.write_contract import WriteContract
 from pipeline_framework.testing.writing import Writing
+from tests.implementations.search_targets import killed, table
 from tests.implementations.tables import writing
-from tests.implementations.test_elasticsearch_target import killed, table
+from tests.services.indices import delete
 
 pytestmark = pytest.mark.services
 
@@ -33,7 +33,7 @@ class HealingWrites(WriteContract):
         return pa.Table.from_pylist(found.to_pylist(), schema=pa.unify_schemas([found.schema, more]))
 
     def crash(self, target: Target, lock: Lock, staged: Staged, step: int) -> bool:
-        return killed(step, target, lock, staged, request=1)
+        return killed(target, lock, staged, step, request=1)
 
     def may_be_left(self, found: Shown, before: Shown, after: Shown) -> bool:
         """Each row is the one before or after, and whole; some may be and others not."""
@@ -67,6 +67,4 @@ def writings(kind: type[SearchTarget], server: str, ledger: str) -> Iterator[Wri
 
     yield writing(made, "met_")
     for name in names:
-        for index in (f"{name}_with_deleted", name):
-            url, lenient = f"{server}/{index}", {"ignore_unavailable": "true"}
-            httpx.delete(url, params=lenient).raise_for_status()
+        delete(server, name)

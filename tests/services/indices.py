@@ -16,5 +16,11 @@ def indices(server: str) -> Iterator[Callable[[], str]]:
 
     yield make
     for name in names:
-        url = f"{server}/{name}"
-        httpx.delete(url, params={"ignore_unavailable": "true"}, timeout=60).raise_for_status()
+        delete(server, name)
+
+
+def delete(server: str, name: str) -> None:
+    """The index of that name, if there is one, or the one behind an alias of it that hides deleted rows."""
+    for index in (f"{name}_with_deleted", name):
+        url, lenient = f"{server}/{index}", {"ignore_unavailable": "true"}
+        httpx.delete(url, params=lenient, timeout=60).raise_for_status()
