@@ -21,7 +21,8 @@ _PRESSURE = re.compile(r"operation_bytes=(\d+), max_\w+_bytes=(\d+)")
 Part = Literal["source", "target"]
 PRIVILEGES: Mapping[Part, str] = {
     "source": "read and view_index_metadata",
-    "target": "read, write, create_index, maintenance and view_index_metadata, also on its ledger",
+    "target": "read, write, create_index, maintenance and view_index_metadata, also on its ledger; "
+    "`deletes: hard` wants manage too, also on its index `…_with_deleted`",
 }
 
 

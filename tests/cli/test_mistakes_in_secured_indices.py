@@ -11,7 +11,8 @@ from tests.services.elasticsearch import Secured
 pytestmark = [pytest.mark.services, pytest.mark.slow]
 NEEDED = {
     "source": "read and view_index_metadata",
-    "target": "read, write, create_index, maintenance and view_index_metadata, also on its ledger",
+    "target": "read, write, create_index, maintenance and view_index_metadata, also on its ledger; "
+    "`deletes: hard` wants manage too, also on its index `…_with_deleted`",
 }
 WRITES = ("[indices:data/write/bulk]", "", "create_doc,create,delete,index,write,all")
 MAKES = ("[indices:admin/create]", " on indices [mistaken_ledger]", "create_index,manage,all")
@@ -63,7 +64,7 @@ def test_an_account_without_the_right_is_told(
 ) -> None:
     """`check` tries to write, where a run makes its ledger first; what may not be seen is not missing."""
     part, index, privilege, checked, ran = LACKING[what]
-    key = secured_elasticsearch.api_key(index, privilege, "view_index_metadata")
+    key = secured_elasticsearch.api_key({index: [privilege, "view_index_metadata"]})
     names = {"url": secured_elasticsearch.url, "id": key["id"]}
     mistaken = pipeline(tmp_path, **secured(secured_elasticsearch, part, api_key=key["encoded"]))
     told = refused(part, lacking(*checked)).format(**names)

@@ -11,14 +11,18 @@ from pydantic import SecretStr
 from implementations._search.server import PRIVILEGES
 from implementations.elasticsearch.source import ElasticsearchSource
 from implementations.elasticsearch.target import ElasticsearchTarget
+from implementations.loading.write_modes import Write
 from pipeline_framework.errors import Misuse, Unavailable
+from pipeline_framework.interfaces import Staged
 from pipeline_framework.testing.source_contract import table_of
 from pipeline_framework.testing.staged import staged_in
-from pipeline_framework.testing.truth import lock_for
-from tests.implementations.test_elasticsearch import FIRST, MAPPING, WINDOW
+from pipeline_framework.testing.truth import AFTER, WINDOW, lock_for
+from pipeline_framework.windows import Window
+from tests.implementations.test_elasticsearch import FIRST, MAPPING
 from tests.services.elasticsearch import Secured
 
 pytestmark = [pytest.mark.services, pytest.mark.slow]
+READS = ["read", "view_index_metadata"]
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +56,7 @@ def keyed(secured: Secured, key: str) -> ElasticsearchSource:
 
 def test_an_api_key_reads_in_either_form(secured: Secured) -> None:
     """As Elasticsearch hands it out in one piece (`encoded`), and as id and key with a colon between them."""
-    key = secured.api_key("events", "read", "view_index_metadata")
+    key = secured.api_key({"events": READS})
     for form in (key["encoded"], f"{key['id']}:{key['api_key']}"):
         reading = keyed(secured, form)
         assert table_of(reading.read(WINDOW))["n"].to_pylist() == [1]
@@ -62,29 +66,65 @@ def test_an_api_key_reads_in_either_form(secured: Secured) -> None:
 
 def test_an_api_key_for_another_index_is_told_of(secured: Secured) -> None:
     """A real refusal of a key that the server knows; the key is not in the sentence."""
-    key = secured.api_key("others", "read", "view_index_metadata")
+    key = secured.api_key({"others": READS})
     with pytest.raises(Misuse, match=r"`source.api_key`; they need the privileges read and view") as refused:
         keyed(secured, key["encoded"]).count(WINDOW)
     assert key["api_key"] not in f"{refused.value}"
     assert key["encoded"] not in f"{refused.value}"
 
 
+def documented(index: str) -> dict[str, list[str]]:
+    """Privileges by name, as a refusal of the target names them."""
+    said = re.fullmatch(
+        r"(.+), also on its ledger; `deletes: hard` wants (\w+) too, also on its index `…(\w+)`",
+        PRIVILEGES["target"],
+    )
+    assert said
+    rights = re.split(", | and ", said[1])
+    return {index: [*rights, said[2]], f"{index}_ledger": rights, f"{index}{said[3]}": [said[2]]}
+
+
+def loading(secured: Secured, index: str, rights: dict[str, list[str]], write: Write) -> ElasticsearchTarget:
+    """A target that shows an API key of these rights."""
+    key = secured.api_key(rights)
+    return ElasticsearchTarget(
+        SecretStr(secured.url),
+        index,
+        "at",
+        write=write,
+        ledger=f"{index}_ledger",
+        ca_certs=str(secured.ca_certs),
+        api_key=SecretStr(key["encoded"]),
+    )
+
+
 def test_an_api_key_with_the_documented_privileges_loads(secured: Secured, tmp_path: Path) -> None:
     """Those that a refusal of the target names, on the index and its ledger."""
-    rights = re.split(", | and ", PRIVILEGES["target"].removesuffix(", also on its ledger"))
-    key = secured.api_key("loaded*", *rights)
-    named: dict[str, Any] = {
-        "url": SecretStr(secured.url),
-        "index": "loaded",
-        "time_field": "at",
-        "ledger": "loaded_ledger",
-    }
-    target = ElasticsearchTarget(
-        **named, api_key=SecretStr(f"{key['id']}:{key['api_key']}"), ca_certs=str(secured.ca_certs)
-    )
-    times = pa.array([lock_for().window.start], pa.timestamp("us", "UTC"))
-    staged = staged_in(tmp_path, pa.table({"at": times, "n": [1]}))
-    assert target.load(lock_for(), staged).rows == target.count(lock_for().window) == 1
+    of_ledger = documented("loaded")["loaded_ledger"]
+    rights = {"loaded": of_ledger, "loaded_ledger": of_ledger}
+    target = loading(secured, "loaded", rights, Write())
+    assert target.load(lock_for(), one_row(tmp_path)).rows == target.count(lock_for().window) == 1
+
+
+def test_an_api_key_with_the_documented_privileges_deletes(secured: Secured, tmp_path: Path) -> None:
+    """Those for hard deletes; without them the refusal names them."""
+    rights = documented("merged")
+    hard = Write("upsert", ["n"], deleted_by="gone")
+    lacking = loading(secured, "merged", rights | {"merged": rights["merged_ledger"]}, hard)
+    with pytest.raises(Misuse, match=r"`deletes: hard` wants manage too"):
+        lacking.load(lock_for(), one_row(tmp_path))
+    target = loading(secured, "merged", rights, hard)
+    target.load(lock_for(), one_row(tmp_path))
+    assert target.check().endswith("takes documents")
+    target.load(lock_for(AFTER), one_row(tmp_path, AFTER, gone=True))
+    assert secured.ask("GET", "/merged/_count").json()["count"] == 0
+    assert secured.ask("GET", "/merged_with_deleted/_count").json()["count"] == 1
+
+
+def one_row(folder: Path, window: Window = WINDOW, *, gone: bool = False) -> Staged:
+    """One row at the window's start."""
+    times = pa.array([window.start], pa.timestamp("us", "UTC"))
+    return staged_in(folder, pa.table({"at": times, "n": [1], "gone": [gone]}))
 
 
 @pytest.mark.parametrize(

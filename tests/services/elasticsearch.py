@@ -12,7 +12,7 @@ import shutil
 import ssl
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -84,10 +84,10 @@ class Secured:
         asked = {"auth": who, "verify": trusted, "timeout": 60, **how}
         return httpx.request(method, self.url + path, **asked).raise_for_status()
 
-    def api_key(self, index: str, *privileges: str) -> dict[str, str]:
-        """A new key with these privileges on an index: `id`, `api_key`, and both `encoded` in one."""
-        rights = {"only": {"indices": [{"names": [index], "privileges": privileges}]}}
-        body = {"name": "of a test", "role_descriptors": rights}
+    def api_key(self, privileges: Mapping[str, Sequence[str]]) -> dict[str, str]:
+        """A new key with privileges by index: `id`, `api_key`, and both `encoded` in one."""
+        indices = [{"names": [index], "privileges": rights} for index, rights in privileges.items()]
+        body = {"name": "of a test", "role_descriptors": {"only": {"indices": indices}}}
         told: dict[str, str] = self.ask("POST", "/_security/api_key", json=body).json()
         return told
 
