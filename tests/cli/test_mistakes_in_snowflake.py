@@ -30,7 +30,7 @@ from tests.services.processes import free_port
 from tests.services.snowflake import PASSWORD, FakeSnowflake
 
 pytestmark = pytest.mark.services
-WHERE = "Snowflake tests/TESTS (table PUBLIC.{table})"
+WHERE = "Snowflake tests/TESTS (table public.{table})"
 POLICY = "refuses IP/Token 127.0.0.1: let the network policy of this user allow the address of this host."
 NONE = "gives its role no %s: correct it in `url`, or grant USAGE on it."
 
@@ -105,7 +105,7 @@ def test_a_host_that_does_not_answer_is_told(loading: Loading, monkeypatch: pyte
 def test_a_schema_that_is_not_there_is_told(loading: Loading) -> None:
     """By the name under which a run looks for it; `check` knows that the session has none."""
     moving = loading(schema="NOPE")
-    where = f"Snowflake tests/TESTS (table NOPE.{loading.table})"
+    where = f"Snowflake tests/TESTS (table nope.{loading.table})"
     assert moving("check").out.splitlines()[-1] == f"BAD  target: {where} {NONE % 'schema'}"
     said = f"{where} lacks the Schema NOPE, or this role may not use it: correct `url`, `schema` or `stage`."
     require_told(moving, Mistake({}, said, checked=False))
@@ -174,14 +174,14 @@ TABLES = {
     "no time field": (
         "m NUMBER(9,0)",
         Mistake(
-            {}, "PUBLIC.{table} has no column time_hour; the nearest is m. Correct `target.time_field`.", 1
+            {}, "public.{table} has no column time_hour; the nearest is m. Correct `target.time_field`.", 1
         ),
     ),
     "time of another type": (
         "time_hour VARCHAR(9)",
         Mistake(
             {},
-            "The time field time_hour of PUBLIC.{table} is VARCHAR(9), which does not hold instants to the "
+            "The time field time_hour of public.{table} is VARCHAR(9), which does not hold instants to the "
             "microsecond: change the column's type, or name another `target.time_field`.",
             1,
         ),
@@ -190,7 +190,7 @@ TABLES = {
         "n DATE, time_hour TIMESTAMP_LTZ(9)",
         Mistake(
             {},
-            "Column n of PUBLIC.{table} is DATE, what is staged for it is NUMBER(19,0) and does not fit "
+            "Column n of public.{table} is DATE, what is staged for it is NUMBER(19,0) and does not fit "
             "unchanged: cast it at the source, or change the type of the table's column.",
             1,
             checked=False,
@@ -200,7 +200,7 @@ TABLES = {
         "m NUMBER(9,0), time_hour TIMESTAMP_LTZ(9)",
         Mistake(
             {"contract": "freeze"},
-            "PUBLIC.{table} has no column n, which is staged, and `target.contract: freeze` adds none: add "
+            "public.{table} has no column n, which is staged, and `target.contract: freeze` adds none: add "
             "it, or let the contract `evolve` or `discard` it.",
             1,
             checked=False,
