@@ -7,8 +7,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa
+
 from implementations.loading.dialect import LedgerType, Pair, Table, definition, insertion, place
 from implementations.loading.widening import fits, number
+from pipeline_framework.errors import PipelineError
 from pipeline_framework.interfaces import Staged
 
 if TYPE_CHECKING:
@@ -117,11 +120,29 @@ class DuckDBWords:
         if not any("://" in path for path in staged.paths):
             yield _files(staged.paths)
             return
-        self.connection.register(_STREAM, staged.batches())
+        failed: list[PipelineError] = []
+        self.connection.register(_STREAM, _noted(staged.batches(), failed))
         try:
             yield _STREAM
-        finally:
-            self.connection.unregister(_STREAM)
+        except Exception:
+            if failed:
+                raise failed[0] from None
+            raise
+        # Not after a failure, whose transaction takes no word any more: the connection ends too.
+        self.connection.unregister(_STREAM)
+
+
+def _noted(reader: pa.RecordBatchReader, failed: list[PipelineError]) -> pa.RecordBatchReader:
+    """The same batches, with the error that ends them, of which DuckDB would make a text."""
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        try:
+            yield from reader
+        except PipelineError as error:
+            failed.append(error)
+            raise
+
+    return pa.RecordBatchReader.from_batches(reader.schema, batches())
 
 
 def _files(paths: Sequence[str]) -> str:

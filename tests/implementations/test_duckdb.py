@@ -4,6 +4,7 @@ import re
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
@@ -360,6 +361,23 @@ def test_staged_files_that_cannot_be_read(target: DuckDBTarget, damage: str) -> 
     with pytest.raises(StageLost, match="staged again"):
         target.load(lock_for(epoch=2), staged)
     assert target.count(WINDOW) == 60
+
+
+@pytest.mark.parametrize("error", [StageLost("The part is gone."), Unavailable("The bucket is away.")])
+def test_an_error_of_a_stage_elsewhere_comes_out_as_it_is(target: DuckDBTarget, error: PipelineError) -> None:
+    """DuckDB would make a text of it, and of the transaction that it ends another."""
+    staged = put(target)
+
+    def batches() -> pa.RecordBatchReader:
+        def rows() -> Iterator[pa.RecordBatch]:
+            yield from truth().to_batches()
+            raise error
+
+        return pa.RecordBatchReader.from_batches(staged.schema, rows())
+
+    with pytest.raises(type(error), match=str(error)):
+        target.load(lock_for(), replace(staged, paths=["s3://nowhere/part.parquet"], batches=batches))
+    assert target.count(WINDOW) == 0
 
 
 def test_rows_too_wide_for_the_first_memory_limit(target: DuckDBTarget) -> None:
