@@ -1,15 +1,17 @@
 """`_search/replacing.py`: what a load counts afterwards, and says where somebody else wrote meanwhile."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import count
 
 import httpx
 import pytest
 
 from implementations.elasticsearch.target import ElasticsearchTarget
-from pipeline_framework.errors import Fenced, Unavailable
+from implementations.loading.write_modes import Write
+from pipeline_framework.errors import Fenced, Misuse, Unavailable
 from pipeline_framework.testing.target_contract import Put
-from pipeline_framework.testing.truth import TIME_FIELD, WINDOW, lock_for
+from pipeline_framework.testing.truth import AFTER, TIME_FIELD, WINDOW, lock_for
 from tests.implementations.search_targets import made, rows, through
 from tests.services.go_between import Asked, GoBetween
 
@@ -66,6 +68,18 @@ def test_who_writes_beside_a_load_makes_it_load_again(
         watched.load(lock_for(), put(rows(n=[1, 2])))
     assert target.loaded(lock_for()) is None
     assert target.load(lock_for(), put(rows(n=[1, 2]))).rows == target.count(WINDOW) == 2
+
+
+def test_overwriting_deletes_no_documents_of_who_came_since(
+    watched: ElasticsearchTarget, target: ElasticsearchTarget, between: GoBetween, put: Put
+) -> None:
+    """Another pipeline's first window, loaded after this one was held, is named, and keeps its documents."""
+    theirs = put(rows(AFTER, n=[7, 8]))
+    other = lock_for(AFTER, mapping_name="other")
+    before_each_count(between, lambda time: target.load(other, theirs) if time == 1 else None)
+    with pytest.raises(Misuse, match="contract other"):
+        replace(watched, write=Write("overwrite")).load(lock_for(), put(rows(n=[1, 2])))
+    assert target.count(AFTER) == 2
 
 
 def test_whose_rows_were_taken_by_a_newer_epoch_is_fenced(
