@@ -13,7 +13,7 @@ from pipeline_framework.testing.given import to_be_given
 from pipeline_framework.testing.meeting import Event, Shown, expected, load, staged
 from pipeline_framework.testing.null_contract import NullContract
 from pipeline_framework.testing.overwrite_contract import OverwriteContract
-from pipeline_framework.testing.truth import WINDOW, lock_for
+from pipeline_framework.testing.truth import TIME_FIELD, WINDOW, lock_for
 from pipeline_framework.testing.writing import Writing
 
 events = st.lists(
@@ -147,6 +147,14 @@ class WriteContract(OverwriteContract, NullContract):
         rows = [{**Event(1, 1, minute).row, "value": value} for minute, value in ((1, "b"), (2, "a"))]
         target.load(lock_for(), staged(tmp_path, rows))
         assert self.shown(target) == [(1, "b", False)]
+
+    def test_the_time_may_be_the_key(self, writing: Writing, tmp_path: Path) -> None:
+        """Of the rows of one time the one with the largest `version_by` stays."""
+        target = writing(mode="upsert", key=[TIME_FIELD], version_by="value")
+        rows = [{**Event(1, 1, 5).row, "value": value} for value in ("b", "c", "a")]
+        for epoch, row in enumerate(rows, 1):
+            target.load(lock_for(epoch=epoch), staged(tmp_path, [row, Event(1, 2, 7).row]))
+        assert self.shown(target) == [(1, "c", False), (2, "1.7", False)]
 
     @pytest.mark.parametrize("key", [["nobody"], []])
     def test_a_key_has_to_be_there(self, writing: Writing, tmp_path: Path, key: Sequence[str]) -> None:
