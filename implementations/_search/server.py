@@ -70,6 +70,11 @@ class Server:
         return ",".join(self.nodes)
 
     @property
+    def _login(self) -> str:
+        """The keys that say who asks."""
+        return f"`{self.part}.api_key`" if self.api_key else f"`{self.part}.user` and `{self.part}.password`"
+
+    @property
     def _addresses(self) -> list[str]:
         return self.url.get_secret_value().replace(" ", "").split(",")
 
@@ -107,8 +112,7 @@ class Server:
         if status in {401, 403}:
             return Misuse(
                 f"{self.shown} does not let these credentials use {self.where} ({reason}): correct "
-                f"`{part}.user` and `{part}.password`, or `{part}.api_key`; they need the privileges "
-                f"{PRIVILEGES[part]}."
+                f"{self._login}; they need the privileges {PRIVILEGES[part]}."
             )
         if status == 409 or "resource_already_exists" in reason:
             kind = Conflict if status == 409 else AlreadyThere

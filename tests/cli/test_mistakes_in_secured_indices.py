@@ -33,11 +33,11 @@ def lacking(action: str, on: str, rights: str) -> str:
     )
 
 
-def refused(part: str, why: str) -> str:
+def refused(part: str, why: str, login: str = "`{part}.api_key`") -> str:
     """Whose the right is that is lacking, the keys to correct, and what is needed."""
     return (
         f"{{url}} does not let these credentials use index mistaken (security_exception: {why}): correct "
-        f"`{part}.user` and `{part}.password`, or `{part}.api_key`; they need the privileges {NEEDED[part]}."
+        f"{login.replace('{part}', part)}; they need the privileges {NEEDED[part]}."
     )
 
 
@@ -53,9 +53,10 @@ def secured(server: Secured, part: str, **login: str) -> dict[str, dict[str, Any
 @pytest.mark.parametrize("part", ["source", "target"])
 def test_a_wrong_password_is_told(secured_elasticsearch: Secured, part: str, tmp_path: Path) -> None:
     """With the keys to correct, and without the password."""
+    login = "`{part}.user` and `{part}.password`"
     why = "unable to authenticate user [elastic] for REST request [/mistaken/_mapping]"
     mistaken = pipeline(tmp_path, **secured(secured_elasticsearch, part, user="elastic", password=SECRET))
-    require_told(mistaken, Mistake({}, refused(part, why)), url=secured_elasticsearch.url)
+    require_told(mistaken, Mistake({}, refused(part, why, login)), url=secured_elasticsearch.url)
 
 
 @pytest.mark.parametrize("what", LACKING)

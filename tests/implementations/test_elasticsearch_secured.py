@@ -137,10 +137,10 @@ def one_row(folder: Path, window: Window = WINDOW, *, gone: bool = False) -> Sta
     ids=["wrong", "none", "api key"],
 )
 def test_credentials_that_may_not_read_are_told_of(secured: Secured, settings: dict[str, Any]) -> None:
-    """Not tried again; one sentence with the keys and the rights, and no secret."""
-    wrong = source(secured, **settings)
+    """Not tried again; one sentence with the keys that were used and the rights, and no secret."""
+    wrong, key = source(secured, **settings), "api_key" if "api_key" in settings else "password"
     for ask in (lambda: wrong.count(WINDOW), lambda: wrong.read(WINDOW), wrong.check):
-        with pytest.raises(Misuse, match=r"`source.password`.*view_index_metadata") as refused:
+        with pytest.raises(Misuse, match=rf"`source.{key}`; .*view_index_metadata") as refused:
             ask()
         told = f"{refused.value}{wrong}"
         assert "\n" not in told
