@@ -164,8 +164,6 @@ def _plainly(file: File) -> Iterator[None]:
 def _remedy(why: str) -> str:
     if "codec" in why or "UTF8" in why:
         return "Save the file as UTF-8."
-    if "conversion error" in why:
-        return "Correct that row, or declare the column in `source.columns`."
     if "straddling" in why:
         most = BLOCKS[-1] // 1024**2
         return f"A row may have {most} MB: close the quotes of its values, or shorten it."
