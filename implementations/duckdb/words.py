@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 INSTANTS = {"TIMESTAMP", "TIMESTAMP WITH TIME ZONE"}
 _STREAM = "pipeline_staged"
 _INCOMING = "pipeline_incoming"
+# A type of which nothing is known: by this word, which DESCRIBE never says, text where a table is made.
+_UNKNOWN = "BPCHAR"
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,10 +89,10 @@ class DuckDBWords:
         return dict(self.rows(wanted, [table.schema, table.schema, table.name]))
 
     def staged_columns(self, staged: Staged) -> dict[str, str]:
-        # A column of nothing but NULL has no type yet, and waits for one.
         with self._relation(staged) as relation:
             described = self.rows(f"DESCRIBE FROM {relation}")
-        return {name: kind for name, kind, *_ in described if '"NULL"' not in kind}
+        known = [each for each in described if not _shapeless(staged.schema.field(each[0]).type)]
+        return {name: kind.replace('"NULL"', _UNKNOWN) for name, kind, *_ in known}
 
     def make(self, table: Table, columns: Mapping[str, str]) -> None:
         self.rows(definition(self, table, columns))
@@ -102,6 +104,8 @@ class DuckDBWords:
     def widens(self, staged_type: str, column_type: str) -> bool:
         if staged_type == column_type or {staged_type, column_type} <= INSTANTS:
             return True
+        if _UNKNOWN in staged_type:
+            return bool(re.fullmatch(re.escape(staged_type).replace(_UNKNOWN, ".+"), column_type))
         one, other = number(staged_type), number(column_type)
         return one is not None and other is not None and fits(one, other)
 
@@ -130,6 +134,12 @@ class DuckDBWords:
             raise
         # Not after a failure, whose transaction takes no word any more: the connection ends too.
         self.connection.unregister(_STREAM)
+
+
+def _shapeless(kind: pa.DataType) -> bool:
+    """Whether nothing is known of a column's values: then it waits for a window that knows."""
+    members = [kind.field(place).type for place in range(kind.num_fields)]
+    return all(map(_shapeless, members)) if members else bool(pa.types.is_null(kind))
 
 
 def _noted(reader: pa.RecordBatchReader, failed: list[PipelineError]) -> pa.RecordBatchReader:

@@ -20,7 +20,8 @@ def matched(dialect: Dialect, table: Table, staged: Staged) -> list[Pair]:
     _apart(dialect, table, staged.schema.names)
     pairs = [_pair(dialect, table, name, kind, present) for name, kind in incoming.items()]
     pairs += _scope(dialect, table, incoming, present)
-    pairs += _nulls(dialect, staged, present, {pair.column for pair in pairs})
+    filled = {pair.column for pair in pairs}
+    pairs += _untyped(dialect, staged, {name: kind for name, kind in present.items() if name not in filled})
     for name in table.write.key:  # a table that is made has an index of it
         named(name, (pair.column for pair in pairs), dialect, f"What is staged for {table}", "write.key")
     if table.contract != "evolve":
@@ -79,13 +80,13 @@ def _scope(dialect: Dialect, table: Table, incoming: Iterable[str], present: dic
     return pairs
 
 
-def _nulls(dialect: Dialect, staged: Staged, present: dict[str, str], filled: set[str]) -> list[Pair]:
-    """Staged columns of nothing but NULL, as far as the table has them: else they wait for a type."""
-    names = [field.name for field in staged.schema if unknown(field.type)]
+def _untyped(dialect: Dialect, staged: Staged, lacking: dict[str, str]) -> list[Pair]:
+    """Staged columns of unknown type that the table has: NULL, or lists of it; others wait for a type."""
     return [
-        Pair(column, kind)
-        for column, kind in present.items()
-        if column not in filled and any(dialect.same_name(name, column) for name in names)
+        Pair(column, kind, "" if unknown(field.type) else field.name)
+        for column, kind in lacking.items()
+        for field in staged.schema
+        if dialect.same_name(field.name, column)
     ]
 
 

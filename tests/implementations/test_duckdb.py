@@ -277,6 +277,44 @@ def test_a_column_of_nothing_but_null_waits_for_its_type(target: DuckDBTarget) -
     assert ask(target, "SELECT v, w FROM flights") == [(None, [2])]
 
 
+def test_a_list_of_nothing_is_one_where_the_table_has_the_column(target: DuckDBTarget) -> None:
+    """Not the default, and not NULL: its type is the table's."""
+    ask(
+        target, f"CREATE TABLE flights ({TIME_FIELD} TIMESTAMPTZ, v VARCHAR[] DEFAULT ['x'], w STRUCT(a INT))"
+    )
+    nothing, column = [[], None, [None]], pa.array([WINDOW.start] * 3, INSTANT)
+    rows = {TIME_FIELD: column, "v": pa.array(nothing, pa.list_(pa.null())), "w": [{"a": None}] * 3}
+    target.load(lock_for(), put(target, pa.table(rows)))
+    assert ask(target, "SELECT v, w FROM flights") == [(each, {"a": None}) for each in nothing]
+
+
+def test_a_list_of_nothing_is_no_number(target: DuckDBTarget) -> None:
+    """Told as any other value that the table's type does not hold."""
+    ask(target, f"CREATE TABLE flights ({TIME_FIELD} TIMESTAMPTZ, v BIGINT)")
+    rows = pa.table({TIME_FIELD: pa.array([WINDOW.start], INSTANT), "v": pa.array([[]], pa.list_(pa.null()))})
+    with pytest.raises(BadData, match=r"correct the rows, or change the table"):
+        target.load(lock_for(), put(target, rows))
+
+
+def test_a_member_of_nothing_but_null_takes_no_other_member_along(target: DuckDBTarget) -> None:
+    """It is text where the table is made, and what the table says where it is there; the others are kept."""
+
+    def loaded(epoch: int, *place: dict[str, Any], name: str = "place") -> list[tuple[Any, ...]]:
+        rows = pa.table({TIME_FIELD: pa.array([WINDOW.start] * len(place), INSTANT), name: place})
+        target.load(lock_for(epoch=epoch), put(target, rows))
+        return ask(target, f"SELECT {name} FROM flights")
+
+    unknown, known = {"near": None, "tags": [None], "n": 1}, {"near": "x", "tags": ["y"], "n": 2}
+    assert loaded(1, unknown) == [(unknown,)]
+    assert loaded(2, known) == [(known,)]
+    assert loaded(3, unknown) == [(unknown,)]
+    assert loaded(4, unknown, name="added") == [(unknown,)]
+    ask(target, "ALTER TABLE flights ADD COLUMN numbered STRUCT(near DOUBLE, tags DATE[], n BIGINT)")
+    assert loaded(5, unknown, name="numbered") == [(unknown,)]
+    with pytest.raises(BadData, match="does not fit unchanged"):
+        loaded(6, {"near": None, "tags": ["y"], "n": 1}, name="numbered")
+
+
 def test_a_scope_of_nothing_but_null_is_filled_in(target: DuckDBTarget) -> None:
     """Whether the table has the column or not: there is no other value that it could carry."""
     scoped = replace(target, scope={"carrier": "AA"})
