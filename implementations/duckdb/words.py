@@ -91,8 +91,11 @@ class DuckDBWords:
     def staged_columns(self, staged: Staged) -> dict[str, str]:
         with self._relation(staged) as relation:
             described = self.rows(f"DESCRIBE FROM {relation}")
-        known = [each for each in described if not _shapeless(staged.schema.field(each[0]).type)]
-        return {name: kind.replace('"NULL"', _UNKNOWN) for name, kind, *_ in known}
+        return {
+            name: kind.replace('"NULL"', _UNKNOWN)
+            for (name, kind, *_), staged_type in zip(described, staged.schema.types, strict=True)
+            if not _shapeless(staged_type)
+        }
 
     def make(self, table: Table, columns: Mapping[str, str]) -> None:
         self.rows(definition(self, table, columns))
