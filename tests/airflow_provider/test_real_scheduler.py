@@ -29,8 +29,8 @@ def test_a_run_moves_one_window(airflow: RealAirflow, scenarios: dict[str, Scena
     assert run.tasks() == ALL_WELL
     first, *others = scenarios["main"].records()
     assert (first.window_start_time, first.audit_result, first.dag_run_id) == (hour(0), "loaded", run.run_id)
-    assert [record.pipeline_status for record in others] == ["PENDING"] * (HOURS - 1)
-    assert scenarios["main"].target() == {0: rows_of(0)}
+    assert run.run_id not in {record.dag_run_id for record in others}  # though the next tick may have come
+    assert scenarios["main"].target()[0] == rows_of(0)
     assert run.xcom("store_and_validate")["record_id"] == first.id
     (done,) = [line for line in run.lines("audit") if line["event"].endswith("audit done")]
     assert (done["pipeline_id"], done["phase"], done["window"]) == ("main", "audit", str(first.window))
