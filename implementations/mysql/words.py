@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from hashlib import sha256
 
 import pyarrow as pa
@@ -42,7 +43,7 @@ _CASTS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class MySQLWords(Session):
     """A session that also knows the recipe's words."""
 
@@ -75,8 +76,12 @@ class MySQLWords(Session):
         return _folded(one) == _folded(other)
 
     def same_table(self, column: str) -> str:
-        folded = self.rows("SELECT @@lower_case_table_names") != [(0,)]
-        return f"lower({column}) = lower(?)" if folded else f"{column} = ?"
+        return f"lower({column}) = lower(?)" if self._folds else f"{column} = ?"
+
+    @cached_property
+    def _folds(self) -> bool:
+        # Of the whole server, for good: https://mariadb.com/kb/en/identifier-case-sensitivity/.
+        return self.rows("SELECT @@lower_case_table_names") != [(0,)]
 
     def ledger_types(self) -> Mapping[LedgerType, str]:
         kept = "CHARACTER SET utf8mb4 COLLATE utf8mb4_bin"

@@ -50,7 +50,7 @@ def run_some(
 
     def claim(slot: Pipeline, rest: Choice) -> Lock:
         lock = store_and_validate if rest == choice else lock_next
-        return lock(slot, now, choice if module_chooses(slot, choice) else rest)
+        return lock(slot, now, rest_of(slot, choice, rest))
 
     line = Line(claim, choice, Budget(1) if choice.window_start else budget)
     yield from one_by_one(pipeline, line, retry_in)
@@ -61,7 +61,11 @@ def run_side_by_side(
     pipeline: Pipeline, now: datetime, slots: int, budget: Budget = EVERYTHING
 ) -> Generator[Outcome]:
     """The same in so many slots at once, of windows that `prepare` added; raises as `at_the_line` does."""
-    return at_the_line(pipeline, in_line(now, OLDEST, budget), slots)
+
+    def claim(slot: Pipeline, rest: Choice) -> Lock:
+        return lock_next(slot, now, rest_of(slot, OLDEST, rest))
+
+    return at_the_line(pipeline, Line(claim, budget=budget), slots)
 
 
 def prepare(pipeline: Pipeline, now: datetime, slots: int = 1) -> int:
@@ -76,10 +80,6 @@ def prepare(pipeline: Pipeline, now: datetime, slots: int = 1) -> int:
     return int(ready[0]["windows"])
 
 
-def in_line(now: datetime, choice: Choice, budget: Budget) -> Line:
-    """The line of windows for ordinary runs."""
-
-    def claim(slot: Pipeline, rest: Choice) -> Lock:
-        return lock_next(slot, now, choice if module_chooses(slot, choice) else rest)
-
-    return Line(claim, choice, budget)
+def rest_of(pipeline: Pipeline, choice: Choice, rest: Choice) -> Choice:
+    """What is left of a choice; a module that chooses knows by itself what it has not chosen yet."""
+    return choice if module_chooses(pipeline, choice) else rest

@@ -4,31 +4,17 @@ from pathlib import Path
 
 import pytest
 
-from pipeline_framework.errors import Unavailable
-from pipeline_framework.interfaces import Loaded, Lock, Staged, Target
+from implementations.duckdb.target import DuckDBTarget
+from pipeline_framework.interfaces import Staged, Target
 from pipeline_framework.testing.interrupted import in_mid_load, signalled
 from pipeline_framework.testing.staged import staged_in
-from pipeline_framework.testing.truth import lock_for, truth
-from pipeline_framework.windows import Window
+from pipeline_framework.testing.truth import TIME_FIELD, lock_for, truth
 
 
-class FakeTarget(Target):
-    """A fake that refuses before it takes a row."""
-
-    def check(self) -> str:
-        raise NotImplementedError
-
-    def count(self, window: Window) -> int | None:
-        raise NotImplementedError
-
-    def loaded(self, lock: Lock) -> Loaded | None:
-        raise NotImplementedError
-
-    def clear(self, lock: Lock) -> None:
-        raise NotImplementedError
-
-    def load(self, lock: Lock, staged: Staged) -> Loaded:
-        raise Unavailable("no room")
+@pytest.fixture
+def refusing(tmp_path: Path) -> Target:
+    """A target that refuses before it takes a row."""
+    return DuckDBTarget(str(tmp_path / "file.duckdb"), "t", TIME_FIELD, schema="nowhere")
 
 
 @pytest.fixture
@@ -37,17 +23,15 @@ def staged(tmp_path: Path) -> Staged:
     return staged_in(tmp_path, truth(rows=6))
 
 
-def test_a_load_that_fails_before_is_told_with_its_error(staged: Staged) -> None:
+def test_a_load_that_fails_before_is_told_with_its_error(refusing: Target, staged: Staged) -> None:
     """Not after a minute."""
-    with (
-        pytest.raises(AssertionError, match="its last rows") as failed,
-        in_mid_load(FakeTarget(), lock_for(), staged),
-    ):
+    loading = in_mid_load(refusing, lock_for(), staged)
+    with pytest.raises(AssertionError, match="its last rows") as failed, loading:
         pass
-    assert str(failed.value.__cause__) == "no room"
+    assert "no schema nowhere" in str(failed.value.__cause__)
 
 
-def test_a_process_that_ends_before_is_told_with_its_exit_code(staged: Staged) -> None:
+def test_a_process_that_ends_before_is_told_with_its_exit_code(refusing: Target, staged: Staged) -> None:
     """Neither."""
-    with pytest.raises(AssertionError, match="ended with 1"), signalled(FakeTarget(), lock_for(), staged, 9):
+    with pytest.raises(AssertionError, match="ended with 1"), signalled(refusing, lock_for(), staged, 9):
         pass
