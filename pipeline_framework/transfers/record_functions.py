@@ -49,8 +49,8 @@ class RecordFunctions:
     def running_elsewhere(self, dag_run_id: str) -> dict[datetime, str]:
         """The windows, by their start, that the module says are in progress, and the other run of each."""
         records = self._call("get_all_in_progress_records") or ()
-        running = {_start(record): str(_column(record, "dag_run_id")) for record in records}
-        return {start: run for start, run in running.items() if run != dag_run_id}
+        running = [(_start(record), str(_column(record, "dag_run_id"))) for record in records]
+        return {start: run for start, run in running if run != dag_run_id}
 
     def _call(self, name: str, *arguments: object) -> Any:
         function = getattr(self.module, name, None)

@@ -105,7 +105,7 @@ def test_record_functions_are_told_and_asked() -> None:
     made = ModuleType("made")
     made.update_record_in_database = lambda _config, record: told.append(record)  # type: ignore[attr-defined]
     made.download_oldest_pending_record = lambda _config: {"WINDOW_START_TIME": START}  # type: ignore[attr-defined]
-    running = [{"window_start_time": START, "dag_run_id": "other"}]
+    running = [{"window_start_time": START, "dag_run_id": run} for run in ("other", "mine")]
     made.get_all_in_progress_records = lambda _config: running  # type: ignore[attr-defined]
     functions = RecordFunctions(made, {})
     functions.updated(LOCK.columns)
@@ -113,4 +113,4 @@ def test_record_functions_are_told_and_asked() -> None:
     assert [record["ID"] for record in told] == [1]
     assert functions.oldest() == datetime(2013, 3, 10, 5, tzinfo=UTC)
     assert functions.running_elsewhere("mine") == {START: "other"}
-    assert functions.running_elsewhere("other") == {}
+    assert functions.running_elsewhere("other") == {START: "mine"}
